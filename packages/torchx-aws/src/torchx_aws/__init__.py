@@ -1,0 +1,1 @@
+"""A TorchX backend. AWS Batch and Amazon SageMaker."""

@@ -1,0 +1,1 @@
+"""Built-in components: functions that return an ``AppDef``."""

@@ -1,0 +1,51 @@
+"""The root of all errors that TorchX raises, and the two kinds that the command line tells apart."""
+
+from __future__ import annotations
+
+
+class TorchXError(Exception):
+    """What failed, why, and what to do about it.
+
+    Args:
+        message: one line that names what failed and why.
+        hint: one line that tells the user what to do; printed below the message by the command line.
+
+    Attributes:
+        exit_code: the exit status of a command that ends with this error (1: failure, 2: usage).
+    """
+
+    exit_code: int = 1
+
+    def __init__(self, message: str = "", *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """The message without the hint."""
+        return super().__str__()
+
+
+class UsageError(TorchXError):
+    """What was asked for is malformed or does not exist: a mistake of the caller, exit status 2."""
+
+    exit_code = 2
+
+
+def nearest(name: str, known: object, *, label: str = "did you mean") -> str | None:
+    """A hint that names the valid names nearest to a misspelt one.
+
+    Args:
+        name: what the user wrote.
+        known: an iterable of the valid names.
+        label: how the hint begins.
+
+    Returns:
+        ``"did you mean `a` or `b`?"``, or None where no valid name is near.
+    """
+    import difflib
+    from collections.abc import Iterable
+
+    assert isinstance(known, Iterable)
+    close = difflib.get_close_matches(name, sorted(str(k) for k in known), n=3, cutoff=0.5)
+    return f"{label} {' or '.join(f'`{c}`' for c in close)}?" if close else None

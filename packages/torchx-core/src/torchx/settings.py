@@ -1,0 +1,10 @@
+"""Names of the environment variables that TorchX reads, or sets for every replica."""
+
+from __future__ import annotations
+
+ENV_TORCHX_TRACKERS = "TORCHX_TRACKERS"
+ENV_TORCHX_PARENT_RUN_ID = "TORCHX_PARENT_RUN_ID"
+ENV_TORCHX_JOB_ID = "TORCHX_JOB_ID"
+ENV_TORCHXCONFIG = "TORCHXCONFIG"
+ENV_TORCHX_INTERNAL_SESSION_ID = "TORCHX_INTERNAL_SESSION_ID"
+ENV_TORCHX_IMAGE = "TORCHX_IMAGE"

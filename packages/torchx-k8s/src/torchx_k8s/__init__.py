@@ -1,0 +1,1 @@
+"""A TorchX backend. Kubernetes: Job, JobSet, Volcano and MCAD."""

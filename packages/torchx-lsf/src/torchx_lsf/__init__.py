@@ -1,0 +1,1 @@
+"""A TorchX backend. IBM Spectrum LSF clusters."""

@@ -1,0 +1,1 @@
+"""A TorchX backend. Slurm clusters."""
