@@ -219,13 +219,10 @@ def _fill_bare_names(config: ConfigFile) -> None:
 
 
 def _parse_toml(text: str, path: str) -> dict[str, dict[str, Any]]:
+    import importlib
     import sys
 
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
+    tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
