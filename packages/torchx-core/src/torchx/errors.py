@@ -23,7 +23,11 @@ class TorchXError(Exception):
     @property
     def message(self) -> str:
         """The message without the hint."""
-        return super().__str__()
+        return str(self.args[0]) if self.args else ""
+
+    def __str__(self) -> str:
+        # Not left to the bases: a subclass that is a KeyError too would print the message's repr.
+        return self.message
 
 
 class UsageError(TorchXError):

@@ -1,0 +1,97 @@
+"""One plugin under one name, not loaded until somebody asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchx.plugins._providers import PLUGIN_FAILURES, Provider
+from torchx.plugins.errors import DuplicatePluginError
+
+if TYPE_CHECKING:
+    from torchx.plugins.descriptors import Descriptor, PluginType
+
+UNSET = object()
+"""Stands for the object of an entry that has not been loaded."""
+
+
+class PluginEntry:
+    """A plugin that can be asked for by name.
+
+    Attributes:
+        name: the name under which it is asked for.
+        kind: its kind.
+        descriptor: how it describes itself.
+        provider: who brings it.
+        rivals: all entries of this name, this one included, where no setting says which of them serves it; else empty.
+    """
+
+    __slots__ = ("_object", "descriptor", "kind", "name", "provider", "rivals")
+
+    def __init__(self, name: str, descriptor: Descriptor, provider: Provider, *, loaded: object = UNSET) -> None:
+        self.name = name
+        self.kind: PluginType = descriptor.kind
+        self.descriptor = descriptor
+        self.provider = provider
+        self.rivals: tuple[PluginEntry, ...] = ()
+        self._object = loaded
+
+    def __repr__(self) -> str:
+        return f"PluginEntry({self.kind.label} {self.name!r} of {self.provider.title}: {self.descriptor.target})"
+
+    @property
+    def summary(self) -> str:
+        """One line for listings, ``""`` if the plugin gives none."""
+        return self.descriptor.summary
+
+    @property
+    def dist(self) -> str:
+        """The distribution that brings it, or the module whose decorator did."""
+        return self.provider.name
+
+    @property
+    def version(self) -> str:
+        """The version of the distribution, ``""`` where none is known."""
+        return self.provider.version
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it is part of ``torchx-core``."""
+        return self.provider.source == "built-in"
+
+    def load(self) -> object:
+        """The object that the plugin's descriptor refers to, imported on first use.
+
+        Raises:
+            DuplicatePluginError: several plugins have this name.
+            PluginLoadError: the plugin's code fails; the cause is the ``__cause__``.
+        """
+        if self.rivals:
+            raise self.ambiguous()
+        if self._object is UNSET:
+            from torchx.plugins._loading import load_target
+
+            try:
+                self._object = load_target(self.descriptor.target)
+            except PLUGIN_FAILURES as error:
+                problem = self.provider.record(
+                    f"{self.kind.label} `{self.name}` (`{self.descriptor.target}`)", error, self.kind
+                )
+                raise self.provider.failure(problem) from error
+        return self._object
+
+    def ambiguous(self) -> DuplicatePluginError:
+        """The error for the one who asks for a name that several plugins provide."""
+        providers = [entry.provider.name for entry in self.rivals]
+        listed = ", ".join(f"`{entry.provider.title}` ({entry.descriptor.target})" for entry in self.rivals)
+        if len(set(providers)) > 1:
+            hint = f"say which one serves it in .torchxconfig: [plugins] {self.name} = {providers[0]}"
+        else:
+            hint = (
+                f"`{providers[0]}` describes the name twice; upgrade it, or switch it off with TORCHX_DISABLE_PLUGINS"
+            )
+        return DuplicatePluginError(
+            f"{self.kind.label} `{self.name}` is provided by several plugins: {listed}",
+            name=self.name,
+            providers=providers,
+            hint=hint,
+        )

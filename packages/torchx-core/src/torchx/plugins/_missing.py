@@ -1,0 +1,67 @@
+"""The error for a name that no plugin provides: what is near, what is not installed, what is broken or switched off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torchx.errors import nearest
+from torchx.plugins.descriptors import PluginType
+from torchx.plugins.errors import PluginLoadError, UnknownPluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torchx.plugins._providers import PluginProblem, Provider
+
+_OFFICIAL = {
+    (PluginType.SCHEDULER, "local_docker"): "torchx-docker",
+    (PluginType.WORKSPACE, "docker"): "torchx-docker",
+    (PluginType.WORKSPACE, "oci"): "torchx-docker",
+    (PluginType.SCHEDULER, "kubernetes"): "torchx-k8s",
+    (PluginType.SCHEDULER, "kubernetes_mcad"): "torchx-k8s",
+    (PluginType.SCHEDULER, "slurm"): "torchx-slurm",
+    (PluginType.SCHEDULER, "lsf"): "torchx-lsf",
+    (PluginType.SCHEDULER, "aws_batch"): "torchx-aws",
+    (PluginType.SCHEDULER, "aws_sagemaker"): "torchx-aws",
+}
+
+
+def missing(
+    kind: PluginType, name: str, known: Iterable[str], providers: Sequence[Provider]
+) -> UnknownPluginError | PluginLoadError:
+    """The error for ``name``: that of a plugin that does not work if that may be why, else that the name is unknown."""
+    names = sorted(known)
+    official = _OFFICIAL.get((kind, name))
+    near = nearest(name, names)
+    broken = [(p, problem) for p in providers for problem in p.problems if problem.kind in (None, kind)]
+    for provider, problem in broken:
+        if provider.name == official or problem.what == f"{kind.label} `{name}`":
+            return provider.failure(problem)
+    if broken and not near and not official:
+        return _may_be_in(kind, name, *broken[0])
+    hint = _switched_off(kind, name, official, providers)
+    if not hint and official and all(provider.name != official for provider in providers):
+        hint = f"pip install {official}"
+    listed = f"known: {', '.join(names)}" if names else f"no {kind.label} is installed"
+    return UnknownPluginError(f"there is no {kind.label} `{name}`", name=name, known=names, hint=hint or near or listed)
+
+
+def _may_be_in(kind: PluginType, name: str, provider: Provider, problem: PluginProblem) -> PluginLoadError:
+    """A plugin that fails before it says what it provides may be the one that is asked for."""
+    failure = provider.failure(problem)
+    error = PluginLoadError(
+        f"there is no {kind.label} `{name}` among the plugins that work; {failure.message}",
+        dist=failure.dist,
+        version=failure.version,
+        hint=failure.hint,
+    )
+    error.__cause__ = problem.cause
+    return error
+
+
+def _switched_off(kind: PluginType, name: str, official: str | None, providers: Iterable[Provider]) -> str | None:
+    for provider in providers:
+        described = any(point.group == kind.group and point.name == name for point in provider.entry_points)
+        if provider.disabled and (described or provider.name == official):
+            return f"`{provider.title}` is installed but switched off; see TORCHX_DISABLE_PLUGINS and --no-plugins"
+    return None

@@ -1,0 +1,130 @@
+"""The lifecycle hooks: what they are given, and the relay that calls them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from torchx.plugins._markers import PROJECT, impl_options, spec_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
+
+    import pluggy
+
+    from torchx.specs import AppDef, AppStatus, CfgVal
+
+TRANSFORM = "torchx_transform_app"
+SUBMITTED = "torchx_app_submitted"
+FINISHED = "torchx_app_finished"
+LIFECYCLE_HOOKS = (TRANSFORM, SUBMITTED, FINISHED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformRequest:
+    """A job on its way to a backend.
+
+    Attributes:
+        app: a copy of the caller's job; it may be changed in place.
+        scheduler: the name of the backend.
+        cfg: the resolved options of the backend.
+        parent_run_id: the run that the job belongs to, if any.
+    """
+
+    app: AppDef
+    scheduler: str
+    cfg: Mapping[str, CfgVal] = field(default_factory=dict)
+    parent_run_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppSubmitted:
+    """A job that a backend has accepted.
+
+    Attributes:
+        app_handle: ``"<scheduler>://<session>/<app id>"``.
+        scheduler: the name of the backend.
+        app: the job as it was sent, None where only the request is known.
+    """
+
+    app_handle: str
+    scheduler: str
+    app: AppDef | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppFinished:
+    """A job that has ended.
+
+    Attributes:
+        app_handle: ``"<scheduler>://<session>/<app id>"``.
+        scheduler: the name of the backend.
+        status: its last status; the state is terminal.
+    """
+
+    app_handle: str
+    scheduler: str
+    status: AppStatus
+
+
+class HookRelay:
+    """Calls the lifecycle hooks of all plugins, in the order of the distributions' names.
+
+    Args:
+        modules: the plugin modules, by the name of their distribution.
+    """
+
+    def __init__(self, modules: Sequence[tuple[str, ModuleType | object]]) -> None:
+        relevant = [(name, module) for name, module in modules if any(hasattr(module, h) for h in LIFECYCLE_HOOKS)]
+        # Most installations have no lifecycle hook at all: they do not pay for importing pluggy.
+        self._pluggy = _new_pluggy(relevant) if relevant else None
+
+    def torchx_transform_app(self, *, request: TransformRequest) -> None:
+        """Lets every plugin look at and change the job. The first error ends it and is raised as it is."""
+        if self._pluggy is not None:
+            self._pluggy.hook.torchx_transform_app(request=request)
+
+    def torchx_app_submitted(self, *, event: AppSubmitted) -> None:
+        """Tells every plugin; an error of one is logged and stops no other."""
+        self._notify(SUBMITTED, event)
+
+    def torchx_app_finished(self, *, event: AppFinished) -> None:
+        """Tells every plugin; an error of one is logged and stops no other."""
+        self._notify(FINISHED, event)
+
+    def _notify(self, hook: str, event: object) -> None:
+        if self._pluggy is None:
+            return
+        # pluggy calls implementations from the last of its list to the first.
+        for impl in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+            try:
+                impl.function(*[event][: len(impl.argnames)])
+            except Exception:
+                import logging
+
+                logging.getLogger(__name__).warning(
+                    "plugin `%s` failed in %s; the job is not affected", impl.plugin_name, hook, exc_info=True
+                )
+
+
+def _new_pluggy(modules: Sequence[tuple[str, ModuleType | object]]) -> pluggy.PluginManager:
+    import pluggy
+
+    from torchx.plugins import hookspecs
+
+    class Marked(pluggy.PluginManager):
+        """pluggy with our markers; only the lifecycle hooks are its business."""
+
+        def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+            return impl_options(getattr(plugin, name, None)) if name in LIFECYCLE_HOOKS else None
+
+        def parse_hookspec_opts(self, module_or_class: object, name: str) -> Any:
+            return spec_options(getattr(module_or_class, name, None)) if name in LIFECYCLE_HOOKS else None
+
+    manager = Marked(PROJECT)
+    manager.add_hookspecs(hookspecs)
+    # Registered last, called first.
+    for name, module in sorted(modules, key=lambda item: item[0], reverse=True):
+        manager.register(module, name=name)
+    return manager
