@@ -116,9 +116,9 @@ def filter_block(block: bytes, regex: str | re.Pattern[str]) -> bytes:
     return b"\n".join(kept)
 
 
-def decode_lines(block: bytes) -> Iterator[str]:
+def decode_lines(block: bytes) -> list[str]:
     """The lines of a block as text, each with its ``\\n``; bytes that are not UTF-8 become U+FFFD."""
-    return _iter_lines(block.decode("utf-8", "replace"))
+    return split_lines(block.decode("utf-8", "replace"))
 
 
 def split_lines(text: str) -> list[str]:
@@ -127,7 +127,8 @@ def split_lines(text: str) -> list[str]:
     >>> split_lines("epoch 1\\nepoch 2")
     ['epoch 1\\n', 'epoch 2']
     """
-    return list(_iter_lines(text))
+    # Not `str.splitlines`, which also splits at \r, \f, U+2028 and more; and several times the speed of a loop.
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def split_lines_iterator(chunks: Iterable[str]) -> Iterator[str]:
@@ -147,7 +148,7 @@ def split_lines_iterator(chunks: Iterable[str]) -> Iterator[str]:
         end = chunk.rfind("\n") + 1
         if end:
             partial.append(chunk[:end])
-            yield from _iter_lines("".join(partial))
+            yield from split_lines("".join(partial))
             partial.clear()
         if end < len(chunk):
             partial.append(chunk[end:])
@@ -170,12 +171,3 @@ def filter_regex(regex: str, data: Iterable[str]) -> Iterator[str]:
     """
     search = compile_regex(regex).search
     return (line for line in data if search(line[:-1] if line.endswith("\n") else line))
-
-
-def _iter_lines(text: str) -> Iterator[str]:
-    start = 0
-    while end := text.find("\n", start) + 1:
-        yield text[start:end]
-        start = end
-    if start < len(text):
-        yield text[start:]

@@ -1,0 +1,74 @@
+"""Which names of environment variables, options and settings promise a secret value.
+
+Names are looked at word by word: ``HF_TOKEN``, ``hf-token`` and ``hfToken`` are alike, while ``TOKENIZERS_PARALLELISM``
+and ``KEYBOARD`` hold none of the words.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words that mean a secret wherever they stand in a name.
+_SECRET_WORDS = _words(
+    "password passwords passwd passphrase passcode secret secrets credential credentials creds apikey apikeys "
+    "authtoken accesstoken accesskey secretkey privatekey bearer authorization cookie cookies dsn"
+)
+# Words run together that end like this (PGPASSWORD, GITHUBTOKEN).
+_SECRET_ENDINGS = ("password", "passwd", "passphrase", "secret", "apikey", "token")
+# What makes a `key` a secret one: most keys name a thing (a primary key, a sort key).
+_SECRET_KEYS = _words(
+    "api access private secret encryption signing ssh gpg pgp ssl tls account storage service auth shared master "
+    "hmac license webhook deploy"
+)
+# In machine learning a token is mostly a piece of text.
+_TEXT_TOKENS = _words(
+    "max min num n count len length size limit budget total avg mean per batch new prompt input output context "
+    "pad padding eos bos unk sep mask cls start end stop special image audio video text vocab added extra ignore "
+    "type types dim index idx ids embedding embeddings embed logits dropout ratio rate loss level shift mixing"
+)
+_AUTH_WORDS = _words("auth oauth auths")
+# The secret itself is elsewhere: this tells where, or how.
+_ABOUT = _words(
+    "file files path dir sock socket url uri host port type mode method provider enabled enable required disabled "
+    "timeout ttl expiry retries name names ref refs user username server endpoint scope audience realm version "
+    "policy"
+)
+_PASS_BEFORE = _words("db database smtp mysql postgres pg redis mongo ftp mail email root admin user login")
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether what goes by this name is likely a secret.
+
+    Args:
+        name: of an environment variable, an option (with or without dashes), a setting or a header.
+
+    >>> [is_secret_name(n) for n in ("HF_TOKEN", "--api-key", "dbPassword", "MAX_TOKENS", "TOKENIZERS_PARALLELISM")]
+    [True, True, True, False, False]
+    """
+    words = [w.lower() for w in _WORDS.findall(name)]
+    if not words or words[-1] in _ABOUT:
+        return False
+    return any(_is_secret_word(words, i) for i in range(len(words)))
+
+
+def _is_secret_word(words: list[str], i: int) -> bool:
+    word = words[i]
+    before = words[i - 1] if i else ""
+    if word in ("token", "tokens"):
+        return before in _SECRET_KEYS or (word == "token" and _TEXT_TOKENS.isdisjoint(words))
+    if word in ("secret", "secrets") and before in ("image", "pull"):
+        return False  # The name of a Kubernetes object.
+    if word in _AUTH_WORDS:
+        return i == len(words) - 1 or words[i + 1] in ("key", "code", "header", "data", "value", "string")
+    if word in ("key", "keys"):
+        return before in _SECRET_KEYS
+    if word in ("pass", "pwd"):  # Alone, PWD is the working directory.
+        return before in _PASS_BEFORE and i == len(words) - 1
+    return word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS)
