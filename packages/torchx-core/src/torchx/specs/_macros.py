@@ -1,0 +1,96 @@
+"""Values that only the scheduler knows, written as placeholders into a role."""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torchx.specs._app import Role
+
+# `$${${rank0_env}...}` is how components escape the outer `$` of a shell expansion of the variable that the macro
+# names. There, and only there, `$$` stands for `$`; anywhere else it is the user's.
+_TOKEN = r"\$(?=\$\{\$\{rank0_env\})|\$\{(img_root|base_img_root|app_id|replica_id|rank0_env)\}"
+_REACHED = frozenset({"entrypoint", "args", "env", "metadata", "mounts"})
+
+
+class macros:
+    """Placeholders that the scheduler replaces when a replica starts.
+
+    They reach a role's ``entrypoint``, ``args``, ``env``, ``metadata`` (at every depth) and ``mounts``. All other
+    text, ``$HOME``, ``$$`` and ``${UNKNOWN}`` included, stays as it is.
+
+    >>> from torchx.specs import Role
+    >>> role = Role("trainer", "img", entrypoint="train", args=["--job", macros.app_id, "--home", "$HOME"])
+    >>> values = macros.Values(img_root="/img", app_id="job_1", replica_id="0", rank0_env="TORCHX_RANK0_HOST")
+    >>> values.apply(role).args
+    ['--job', 'job_1', '--home', '$HOME']
+
+    ``rank0_env`` is replaced by the *name* of an environment variable; a shell expands it:
+
+    >>> values.substitute("$" + macros.rank0_env)
+    '$TORCHX_RANK0_HOST'
+    >>> values.substitute("$${" + macros.rank0_env + ":=localhost}")
+    '${TORCHX_RANK0_HOST:=localhost}'
+    """
+
+    img_root = "${img_root}"
+    """Root folder of the pulled image."""
+    base_img_root = "${base_img_root}"
+    """Deprecated: the same as ``img_root``."""
+    app_id = "${app_id}"
+    """The scheduler's id of the job."""
+    replica_id = "${replica_id}"
+    """Index of the replica in its role, from 0."""
+    rank0_env = "${rank0_env}"
+    """Name of the environment variable that holds the host of replica 0; not every scheduler has it."""
+
+    @dataclass
+    class Values:
+        """What the placeholders stand for in one replica."""
+
+        img_root: str
+        app_id: str
+        replica_id: str
+        rank0_env: str
+
+        def apply(self, role: Role) -> Role:
+            """A deep copy of a role with all placeholders replaced; the role itself stays as it is."""
+            from torchx.specs._overrides import share
+
+            replica = copy.copy(role)
+            values = vars(replica)
+            for name, value in vars(role).items():
+                if name in _REACHED:
+                    # By getattr: an override wins over the plain value.
+                    values[name] = self._fill(getattr(role, name))
+                elif name != "overrides":
+                    values[name] = copy.deepcopy(value)
+            values["overrides"] = {k: v for k, v in share(role.overrides).items() if k not in _REACHED}
+            return replica
+
+        def substitute(self, arg: str) -> str:
+            """A text with all placeholders replaced, in one pass: what a value holds is not read again."""
+            return re.sub(_TOKEN, self._value, arg) if "${" in arg else arg
+
+        def _value(self, match: re.Match[str]) -> str:
+            name = match[1]
+            if name is None:
+                return ""
+            value: str = getattr(self, "img_root" if name == "base_img_root" else name)
+            return value
+
+        def _fill(self, value: Any) -> Any:
+            if isinstance(value, str):
+                return self.substitute(value) if type(value) is str else copy.deepcopy(value)
+            if type(value) is dict:
+                return {key: self._fill(item) for key, item in value.items()}
+            if type(value) in (list, tuple):
+                return type(value)(self._fill(item) for item in value)
+            filled = copy.deepcopy(value)
+            if hasattr(filled, "dst_path"):
+                for name, item in vars(filled).items():
+                    setattr(filled, name, self._fill(item))
+            return filled
