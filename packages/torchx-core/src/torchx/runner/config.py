@@ -179,10 +179,12 @@ def configured_trackers(dirs: list[str] | None = None) -> dict[str, str | None]:
     Returns:
         tracker name -> configuration, None where there is none.
     """
-    from torchx.tracker.api import split_tracker_names, tracker_config_env_var_name
-
     inline = get_configs("torchx", "tracker", dirs)
     from_env = os.environ.get(ENV_TORCHX_TRACKERS)
+    if not inline and not from_env:
+        return {}
+    from torchx.tracker.api import split_tracker_names, tracker_config_env_var_name
+
     names = split_tracker_names(from_env) if from_env is not None else list(inline)
     sections = load_sections("tracker", dirs)
     return {

@@ -1,1 +1,1 @@
-"""."""
+"""What a job's own code uses while it runs."""

@@ -10,12 +10,12 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from torchx.settings import ENV_TORCHX_JOB_ID, ENV_TORCHX_PARENT_RUN_ID, ENV_TORCHX_TRACKERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "ENV_TORCHX_JOB_ID",
@@ -193,9 +193,8 @@ def load_tracker(name: str, config: str | None = None) -> TrackerBase:
     """
     from torchx.plugins.manager import get_plugin_manager
 
-    factory = get_plugin_manager().get("trackers", name).load()
-    tracker: TrackerBase = factory(config)
-    return tracker
+    factory = cast("Callable[[str | None], TrackerBase]", get_plugin_manager().get("trackers", name).load())
+    return factory(config)
 
 
 def build_trackers(factory_and_config: Mapping[str, str | None]) -> Iterable[TrackerBase]:

@@ -155,6 +155,20 @@ def parse_config(text: str, path: str) -> ConfigFile:
     return ConfigFile(path, text, sections)
 
 
+def toml_loads(text: str) -> dict[str, Any]:
+    """Parses TOML.
+
+    Raises:
+        ValueError: the text is malformed.
+    """
+    import importlib
+    import sys
+
+    tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    document: dict[str, Any] = tomllib.loads(text)
+    return document
+
+
 def as_text(value: object) -> str:
     """A value as it would be written in an INI file: lists and tables joined with ``;``."""
     if isinstance(value, (list, tuple)):
@@ -219,13 +233,9 @@ def _fill_bare_names(config: ConfigFile) -> None:
 
 
 def _parse_toml(text: str, path: str) -> dict[str, dict[str, Any]]:
-    import importlib
-    import sys
-
-    tomllib: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+        document = toml_loads(text)
+    except ValueError as e:
         raise ConfigError(f"is not valid TOML: {e}", path, _toml_line(str(e))) from e
     ours = document.get("tool", {}).get("torchx", {})
     config = ConfigFile(path, text, {})

@@ -1,1 +1,1 @@
-"""."""
+"""The trackers that come with TorchX."""
