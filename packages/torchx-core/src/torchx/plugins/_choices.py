@@ -11,8 +11,7 @@ A key is the plugin's name, or its kind and name where one name is contested in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchx.plugins.descriptors import PluginType
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torchx.plugins._providers import PLUGIN_FAILURES, Provider
 from torchx.plugins.errors import DuplicatePluginError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchx.plugins.descriptors import Descriptor, PluginType
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
 
+from torchx.plugins._record import Record
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -17,7 +19,7 @@ PREFIX = "torchx."
 _SUFFIXES = (".dist-info", ".egg-info")
 
 
-class EntryPoint(NamedTuple):
+class EntryPoint(Record):
     """One line of an ``entry_points.txt``."""
 
     group: str
@@ -25,7 +27,7 @@ class EntryPoint(NamedTuple):
     value: str
 
 
-class FoundDistribution(NamedTuple):
+class FoundDistribution(Record):
     """A distribution with entry points in a group that starts with ``torchx.``.
 
     Attributes:
@@ -87,7 +89,7 @@ def _read(entry: str, folder: str) -> tuple[str, FoundDistribution | None]:
     if text is None:
         return name, None
     points = tuple(point for point in parse_entry_points(text) if point.group.startswith(PREFIX))
-    return name, FoundDistribution(name, version, entry, points) if points else None
+    return name, FoundDistribution(name=name, version=version, location=entry, entry_points=points) if points else None
 
 
 def _read_text(path: str) -> str | None:
@@ -116,7 +118,7 @@ def parse_entry_points(text: str) -> Iterator[EntryPoint]:
             continue
         name, equals, value = line.partition("=")
         if equals and group:
-            yield EntryPoint(group, name.strip(), value.partition("[")[0].replace(" ", ""))
+            yield EntryPoint(group=group, name=name.strip(), value=value.partition("[")[0].replace(" ", ""))
 
 
 def _scan_archive(entry: str) -> Iterator[tuple[str, FoundDistribution | None]]:
@@ -128,8 +130,11 @@ def _scan_archive(entry: str) -> Iterator[tuple[str, FoundDistribution | None]]:
             continue
         name = normalize(raw_name)
         points = tuple(
-            EntryPoint(point.group, point.name, point.value.partition("[")[0].strip())
+            EntryPoint(group=point.group, name=point.name, value=point.value.partition("[")[0].strip())
             for point in dist.entry_points
             if point.group.startswith(PREFIX)
         )
-        yield name, FoundDistribution(name, dist.version, entry, points) if points else None
+        yield (
+            name,
+            FoundDistribution(name=name, version=dist.version, location=entry, entry_points=points) if points else None,
+        )

@@ -6,23 +6,31 @@ import pluggy: every ``plugin.py`` is imported by ``torchx --help``, and few of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, TypeVar, overload
+
+    F = TypeVar("F", bound=Callable[..., object])
+else:
+    overload = bool  # Anything that can be called: what it decorates below is only for type checkers.
+
 
 PROJECT = "torchx"
 _IMPL = f"{PROJECT}_impl"
 _SPEC = f"{PROJECT}_spec"
 
-F = TypeVar("F", bound="Callable[..., object]")
+LIFECYCLE_HOOKS = ("torchx_transform_app", "torchx_app_submitted", "torchx_app_finished")
+"""The hooks that take part in a submission; all others describe what a plugin adds."""
 
 
 @overload
 def hookimpl(function: F) -> F: ...
 @overload
-def hookimpl(*, tryfirst: bool = ..., trylast: bool = ...) -> Callable[[F], F]: ...
-def hookimpl(function: F | None = None, *, tryfirst: bool = False, trylast: bool = False) -> F | Callable[[F], F]:
+def hookimpl(*, tryfirst: bool = ..., trylast: bool = ...) -> Callable[[F], F]: ...  # noqa: F811  # ruff knows overload only from typing
+def hookimpl(  # noqa: F811
+    function: F | None = None, *, tryfirst: bool = False, trylast: bool = False
+) -> F | Callable[[F], F]:
     """Marks a function of a ``plugin.py`` as the implementation of the hook of the same name.
 
     Args:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torchx.errors import nearest
 from torchx.plugins.descriptors import PluginType
 from torchx.plugins.errors import PluginLoadError, UnknownPluginError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 

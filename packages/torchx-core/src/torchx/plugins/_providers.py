@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
+from torchx.errors import nearest
 from torchx.plugins._entry_points import normalize
-from torchx.plugins._markers import impl_options
+from torchx.plugins._markers import LIFECYCLE_HOOKS, impl_options
 from torchx.plugins.descriptors import API_VERSION, DESCRIPTORS, Descriptor, PluginType, describe
 from torchx.plugins.errors import PluginApiError, PluginLoadError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
     from torchx.plugins._entry_points import EntryPoint, FoundDistribution
 
@@ -19,33 +19,10 @@ PLUGIN_GROUP = "torchx.plugins"
 BUILTIN_MODULE = "torchx.plugins._builtin"
 CORE = "torchx-core"
 
+_HOOKS = frozenset({*(kind.hook for kind in PluginType), *LIFECYCLE_HOOKS})
+
 # What a plugin may raise is not ours to foresee; SystemExit is what a module raises that was written as a script.
 PLUGIN_FAILURES = (Exception, SystemExit)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PluginDistribution:
-    """What is known of one provider of plugins, for listings.
-
-    Attributes:
-        dist: the distribution's name, or the module's for plugins that are registered by decorator.
-        version: the distribution's version, ``""`` where none is known.
-        source: ``"built-in"``, ``"distribution"``, ``"namespace"`` (a ``torchx_plugins`` module) or ``"registered"``.
-        location: the folder in which it is installed, ``""`` where none is known.
-        hooks: the hooks that its plugin module implements.
-        names: the names that it adds, by kind (``"schedulers"``, ...).
-        status: ``"ok"``, ``"failed"`` (something in it does not work) or ``"disabled"``.
-        error: what does not work and why, one line each; ``""`` if nothing.
-    """
-
-    dist: str
-    version: str = ""
-    source: str = ""
-    location: str = ""
-    hooks: tuple[str, ...] = ()
-    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    status: str = "ok"
-    error: str = ""
 
 
 class PluginProblem:
@@ -82,7 +59,7 @@ class Provider:
     Args:
         name: the distribution or module.
         version: its version, ``""`` if unknown.
-        source: see :class:`PluginDistribution`.
+        source: ``"built-in"``, ``"distribution"``, ``"namespace"`` or ``"registered"``.
         location: where it is installed.
         entry_points: its entry points.
         disabled: its code is never imported.
@@ -146,6 +123,10 @@ class Provider:
                 self._modules.extend(self._import_modules())
         return self._modules
 
+    def imports(self) -> bool:
+        """Whether all its plugin modules can be imported."""
+        return len(self.modules()) == sum(point.group == PLUGIN_GROUP for point in self.entry_points)
+
     def _import_modules(self) -> Iterator[object]:
         from torchx.plugins._loading import load_target
 
@@ -161,19 +142,16 @@ class Provider:
                 yield module
 
     def _check_hooks(self, module: object) -> None:
-        from torchx.plugins import hookspecs
-
+        """A misspelt or unmarked hook would never be called: that is recorded, not passed over."""
         for name, value in vars(module).items():
             if not name.startswith("torchx_") or not callable(value):
                 continue
-            if not hasattr(hookspecs, name):
-                from torchx.errors import nearest
-
-                known = [n for n in vars(hookspecs) if n.startswith("torchx_")]
-                if impl_options(value) is not None:
-                    self.record(f"hook `{name}`", PluginApiError("there is no such hook", hint=nearest(name, known)))
-            elif impl_options(value) is None and getattr(value, "__module__", None) == getattr(module, "__name__", ""):
-                self.record(f"hook `{name}`", PluginApiError("it is not marked with @hookimpl and is not called"))
+            marked = impl_options(value) is not None
+            if marked and name not in _HOOKS:
+                error = PluginApiError("there is no such hook", hint=nearest(name, _HOOKS))
+                self.record(f"hook `{name}`", error)
+            elif not marked and name in _HOOKS:
+                self.record(f"hook `{name}`", PluginApiError("it is not marked with @hookimpl, so it is not called"))
 
     def hooks(self) -> tuple[str, ...]:
         """The names of the hooks that its modules implement."""

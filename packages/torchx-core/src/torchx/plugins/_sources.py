@@ -8,12 +8,11 @@ What a program registers by decorator in its own modules is always there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torchx.errors import UsageError
 from torchx.plugins._entry_points import EntryPoint, normalize
 from torchx.plugins._providers import BUILTIN_MODULE, CORE, PLUGIN_GROUP, Provider
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -63,14 +62,14 @@ class Sources:
         found = [dist for dist in find_distributions() if dist.name != CORE]
         return [
             Provider.of_distribution(dist, disabled=self._all_disabled or dist.name in self._disabled)
-            for dist in sorted(found)
+            for dist in sorted(found, key=lambda dist: dist.name)
         ]
 
 
 def _builtin() -> Provider:
     from torchx.version import __version__
 
-    point = EntryPoint(PLUGIN_GROUP, CORE, BUILTIN_MODULE)
+    point = EntryPoint(group=PLUGIN_GROUP, name=CORE, value=BUILTIN_MODULE)
     return Provider(CORE, version=__version__, source="built-in", entry_points=[point])
 
 

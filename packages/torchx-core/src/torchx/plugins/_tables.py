@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from torchx.plugins._entry import UNSET, PluginEntry
 from torchx.plugins._providers import PLUGIN_FAILURES, Provider
 from torchx.plugins.descriptors import NamedResourcePlugin, PluginType, is_unprefixed
 from torchx.plugins.errors import PluginApiError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -59,7 +58,7 @@ def _table_entries(descriptor: NamedResourcePlugin, provider: Provider) -> Itera
     for name, factory in items:
         target = f"{descriptor.table}[{name!r}]"
         yield PluginEntry(
-            str(name), replace(descriptor, name=str(name), factory=target, table=""), provider, loaded=factory
+            str(name), descriptor.replace(name=str(name), factory=target, table=""), provider, loaded=factory
         )
 
 

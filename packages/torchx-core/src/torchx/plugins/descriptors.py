@@ -5,9 +5,13 @@ Code is named as ``"package.module:attribute"`` (attributes may be dotted) and i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+
+from torchx.plugins._record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 API_VERSION = 1
 """The version of the descriptors and hooks of this release. A plugin that states another one is refused by name."""
@@ -50,8 +54,7 @@ _GROUPS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Descriptor:
+class Descriptor(Record):
     """What every description has.
 
     Attributes:
@@ -72,7 +75,6 @@ class Descriptor:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, kw_only=True)
 class SchedulerPlugin(Descriptor):
     """A backend that runs jobs.
 
@@ -89,7 +91,6 @@ class SchedulerPlugin(Descriptor):
         return self.factory
 
 
-@dataclass(frozen=True, kw_only=True)
 class WorkspacePlugin(Descriptor):
     """A way to bring a local folder into the image of a role.
 
@@ -106,7 +107,6 @@ class WorkspacePlugin(Descriptor):
         return self.builder
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrackerPlugin(Descriptor):
     """A store of experiment metadata and artifacts.
 
@@ -123,7 +123,6 @@ class TrackerPlugin(Descriptor):
         return self.factory
 
 
-@dataclass(frozen=True, kw_only=True)
 class NamedResourcePlugin(Descriptor):
     """One named resource, or a whole table of them; exactly one of the two is given.
 
@@ -146,7 +145,6 @@ class NamedResourcePlugin(Descriptor):
         return self.factory or self.table
 
 
-@dataclass(frozen=True, kw_only=True)
 class ComponentsPlugin(Descriptor):
     """A module (or package) of component functions, or a single component function.
 
@@ -180,7 +178,6 @@ def is_unprefixed(name: str) -> bool:
     return not name or (name[0] == "_" and name[1:].isdigit())
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommandPlugin(Descriptor):
     """A sub-command of ``torchx``. Its summary is what ``torchx --help`` shows, without importing the command.
 
@@ -197,7 +194,6 @@ class CommandPlugin(Descriptor):
         return self.command
 
 
-@dataclass(frozen=True, kw_only=True)
 class EventHandlerPlugin(Descriptor):
     """A destination of the records that the runner writes, one for each of its calls.
 

@@ -11,10 +11,9 @@ module should import nothing heavier than ``torchx.plugins``. The hooks with an 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torchx.plugins._markers import hookspec
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

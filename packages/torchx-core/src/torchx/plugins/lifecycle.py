@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from torchx.plugins._markers import PROJECT, impl_options, spec_options
+from torchx.plugins._markers import LIFECYCLE_HOOKS, PROJECT, impl_options, spec_options
+from torchx.plugins._providers import PLUGIN_FAILURES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import ModuleType
+    from collections.abc import Iterable, Mapping
+    from logging import Logger
 
     import pluggy
 
+    from torchx.plugins._providers import Provider
     from torchx.specs import AppDef, AppStatus, CfgVal
 
-TRANSFORM = "torchx_transform_app"
 SUBMITTED = "torchx_app_submitted"
 FINISHED = "torchx_app_finished"
-LIFECYCLE_HOOKS = (TRANSFORM, SUBMITTED, FINISHED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,16 +72,18 @@ class HookRelay:
     """Calls the lifecycle hooks of all plugins, in the order of the distributions' names.
 
     Args:
-        modules: the plugin modules, by the name of their distribution.
+        providers: all who bring plugins.
     """
 
-    def __init__(self, modules: Sequence[tuple[str, ModuleType | object]]) -> None:
-        relevant = [(name, module) for name, module in modules if any(hasattr(module, h) for h in LIFECYCLE_HOOKS)]
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self._broken = [p for p in providers if p.source != "built-in" and not p.disabled and not p.imports()]
+        modules = [(p.name, module) for p in providers for module in p.modules() if _takes_part(module)]
         # Most installations have no lifecycle hook at all: they do not pay for importing pluggy.
-        self._pluggy = _new_pluggy(relevant) if relevant else None
+        self._pluggy = _new_pluggy(modules) if modules else None
 
     def torchx_transform_app(self, *, request: TransformRequest) -> None:
         """Lets every plugin look at and change the job. The first error ends it and is raised as it is."""
+        self._warn_of_broken()
         if self._pluggy is not None:
             self._pluggy.hook.torchx_transform_app(request=request)
 
@@ -100,15 +102,29 @@ class HookRelay:
         for impl in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
             try:
                 impl.function(*[event][: len(impl.argnames)])
-            except Exception:
-                import logging
-
-                logging.getLogger(__name__).warning(
+            except PLUGIN_FAILURES:
+                _logger().warning(
                     "plugin `%s` failed in %s; the job is not affected", impl.plugin_name, hook, exc_info=True
                 )
 
+    def _warn_of_broken(self) -> None:
+        # A plugin that cannot be imported may hold the site's policy: its absence must not go unnoticed.
+        for provider in self._broken:
+            _logger().warning("plugin `%s` does not work, and takes no part in this job", provider.title)
+        self._broken = []
 
-def _new_pluggy(modules: Sequence[tuple[str, ModuleType | object]]) -> pluggy.PluginManager:
+
+def _takes_part(module: object) -> bool:
+    return any(impl_options(getattr(module, hook, None)) is not None for hook in LIFECYCLE_HOOKS)
+
+
+def _logger() -> Logger:
+    import logging
+
+    return logging.getLogger(__name__)
+
+
+def _new_pluggy(modules: Iterable[tuple[str, object]]) -> pluggy.PluginManager:
     import pluggy
 
     from torchx.plugins import hookspecs
@@ -124,7 +140,7 @@ def _new_pluggy(modules: Sequence[tuple[str, ModuleType | object]]) -> pluggy.Pl
 
     manager = Marked(PROJECT)
     manager.add_hookspecs(hookspecs)
-    # Registered last, called first.
+    # What is registered last is called first.
     for name, module in sorted(modules, key=lambda item: item[0], reverse=True):
         manager.register(module, name=name)
     return manager

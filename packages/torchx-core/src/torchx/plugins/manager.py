@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
-from typing import TYPE_CHECKING
+from _thread import RLock  # Importing threading would cost more than finding all plugins.
 
-from torchx.plugins._providers import PluginDistribution, Provider
 from torchx.plugins.descriptors import PluginType
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from torchx.plugins._entry import PluginEntry
     from torchx.plugins.lifecycle import HookRelay
+    from torchx.plugins.listing import PluginDistribution
 
 ENV_DISABLE = "TORCHX_DISABLE_PLUGINS"
 ENV_SOURCE = "TORCHX_PLUGINS_SOURCE"
@@ -28,6 +28,9 @@ class PluginManager:
     Args:
         disabled: names of distributions whose code is never imported, ``"*"`` for all but the built-in ones;
             ``$TORCHX_DISABLE_PLUGINS`` if None.
+
+    Raises:
+        UsageError: ``$TORCHX_PLUGINS_SOURCE`` is malformed.
     """
 
     def __init__(self, *, disabled: Iterable[str] | None = None) -> None:
@@ -35,7 +38,7 @@ class PluginManager:
 
         given = os.environ.get(ENV_DISABLE, "").split(",") if disabled is None else disabled
         self._sources = Sources(disabled=given, selected=os.environ.get(ENV_SOURCE))
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._tables: dict[PluginType, tuple[int, dict[str, PluginEntry]]] = {}
         self._relay: HookRelay | None = None
 
@@ -58,7 +61,7 @@ class PluginManager:
     def components(self) -> Mapping[str, PluginEntry]:
         """The groups of components; loading one gives a module, or a function if ``descriptor.is_function``.
 
-        Groups without a prefix are listed as ``_0``, ``_1``, ...; ``descriptor.prefix`` is what a component begins with.
+        Groups without a prefix are listed as ``_0``, ``_1``, ...; ``descriptor.prefix`` is what names begin with.
         """
         return self.entries(PluginType.COMPONENT)
 
@@ -109,46 +112,30 @@ class PluginManager:
             if self._relay is None:
                 from torchx.plugins.lifecycle import HookRelay
 
-                modules = [(p.name, module) for p in self._sources.providers() for module in p.modules()]
-                self._relay = HookRelay(modules)
+                self._relay = HookRelay(self._sources.providers())
             return self._relay
 
     def distributions(self) -> list[PluginDistribution]:
         """All providers with what they add and what does not work in them: built-in first, then by name."""
         from torchx.plugins._tables import collect
+        from torchx.plugins.listing import list_distributions
 
         with self._lock:
-            names: dict[str, dict[str, list[str]]] = {}
+            entries: list[PluginEntry] = []
             for kind in PluginType:
                 self._sources.prepare(kind)
-                for entry in collect(kind, self._sources.providers()):
-                    names.setdefault(entry.dist, {}).setdefault(kind.value, []).append(entry.name)
-            records = [_record(provider, names.get(provider.name, {})) for provider in self._sources.providers()]
-        return sorted(records, key=lambda record: (record.source != "built-in", record.dist))
+                entries += collect(kind, self._sources.providers())
+            return list_distributions(self._sources.providers(), entries)
 
 
-def _record(provider: Provider, names: Mapping[str, list[str]]) -> PluginDistribution:
-    status = "disabled" if provider.disabled else "failed" if provider.problems else "ok"
-    return PluginDistribution(
-        dist=provider.name,
-        version=provider.version,
-        source=provider.source,
-        location=provider.location,
-        hooks=() if provider.disabled else provider.hooks(),
-        names={kind: tuple(found) for kind, found in names.items()},
-        status=status,
-        error="\n".join(str(problem) for problem in provider.problems),
-    )
-
-
-_lock = threading.Lock()
+_manager_lock = RLock()
 _manager: PluginManager | None = None
 
 
 def get_plugin_manager() -> PluginManager:
     """The plugin manager of this process, made on first use."""
     global _manager
-    with _lock:
+    with _manager_lock:
         if _manager is None:
             _manager = PluginManager()
         return _manager
@@ -162,5 +149,5 @@ def reset_plugin_manager(*, disabled: Iterable[str] | None = None) -> None:
             ``torchx --no-plugins`` does); what ``$TORCHX_DISABLE_PLUGINS`` says if None.
     """
     global _manager
-    with _lock:
+    with _manager_lock:
         _manager = None if disabled is None else PluginManager(disabled=disabled)

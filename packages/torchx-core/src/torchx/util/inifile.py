@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from torchx.errors import UsageError
 from torchx.settings import ENV_TORCHXCONFIG
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from configparser import ConfigParser, Error
