@@ -8,7 +8,7 @@ environment say, can be hidden in any text (`secret_values`, `mask_text`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from torchx.util.secret_names import is_secret_name
 
@@ -17,19 +17,32 @@ __all__ = ["MASK", "is_secret_name", "mask_args", "mask_data", "mask_env", "mask
 MASK = "******"
 """What is shown instead of a secret; its length tells nothing."""
 
+_ONE_NAME = re.compile(r"[+~-]{0,2}[A-Za-z_][\w.\-/]*")
+
 _SHORTEST_SOUGHT = 4
 """A secret shorter than this is not looked for in texts: it would be found everywhere."""
 
-_URL_PASSWORD = re.compile(r"(?P<before>\b[A-Za-z][A-Za-z0-9+.\-]*://[^\s/@:'\"]*:)(?P<value>[^\s/@'\"]+)(?=@)")
-_AUTH_SCHEME = re.compile(r"(?P<before>\b(?:Bearer|Basic)\s+)(?P<value>[A-Za-z0-9+/=._~\-]{6,})", re.IGNORECASE)
-# name=value, name: value, "name": "value", --name value; the name decides.
-_ASSIGNMENT = re.compile(
-    r"""(?P<before>
-            (?<![\w.\-])(?P<name>-{0,2}[A-Za-z_][\w.\-]*)
-            (?: \\?["']?\s*[=:]\s* | (?<=[\w])\s+(?=[^\s\-]) )
-        )
-        (?P<value> \\?"(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s"',;&|)}\]]+ )""",
+# The password of ``scheme://user:password@host``, and a token that stands where the user would.
+_URL_SECRET = re.compile(
+    r"""(?P<before>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)
+        (?: (?P<user>[^\s/@:'"]*:)(?P<password>[^\s/'"]+) | (?P<token>[^\s/@:'"]{20,}) )
+        (?=@)""",
     re.VERBOSE,
+)
+_BEARER = re.compile(
+    r"""(?P<before> \bBearer\s+ | \bAuthorization["']?\s*[=:]\s*["']?\w+\s+ ) (?P<value>[^\s"']+)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# name=, name:, "name":, --name; the name decides whether what follows is hidden.
+_NAME = re.compile(
+    r"""(?<![\w.\-])(?P<name>-{0,2}[A-Za-z_][\w.\-]*)
+        (?: \\?["']?\s*[=:]\s* | (?P<option>[ \t]+(?!-)) )""",
+    re.VERBOSE,
+)
+# Without quotes, a value ends at white space or at a quote: rather too much is hidden than too little.
+_VALUE = re.compile(
+    r"""(?P<open>\\["'])[^"'\\]*\\["'] | (?P<quote>["'])(?:\\.|(?!(?P=quote))[^\\])*(?P=quote) | [^\s"']+""",
+    re.VERBOSE | re.DOTALL,
 )
 
 
@@ -48,19 +61,9 @@ def mask_args(args: Sequence[str]) -> list[str]:
     >>> mask_args(["--token", "abc", "--lr=0.1", "--db-password=x", "TOKEN=abc"])
     ['--token', '******', '--lr=0.1', '--db-password=******', 'TOKEN=******']
     """
-    masked: list[str] = []
-    expects_secret = False
-    for arg in args:
-        if expects_secret and not _is_option(arg):
-            masked.append(_hide(arg))
-            expects_secret = False
-            continue
-        name, equals, value = arg.partition("=")
-        expects_secret = not equals and _is_option(arg) and is_secret_name(arg)
-        if equals and _is_one_name(name):
-            masked.append(f"{name}={_mask_named(name, value)}")
-        else:
-            masked.append(mask_text(arg))
+    masked = [mask_text(arg) for arg in args]
+    for i, start in _secret_parts(args):
+        masked[i] = args[i][:start] + _hide(args[i][start:])
     return masked
 
 
@@ -71,14 +74,14 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
         text: anything for people: a message, a traceback, a shell command, JSON.
         secrets: values known to be secret, hidden wherever they stand, also where quoted for JSON, Python or a URL.
 
-    >>> mask_text("cannot log in to https://me:pa55@example.org with API_KEY=abc: hunter2 refused", ["hunter2"])
-    'cannot log in to https://me:******@example.org with API_KEY=******: ****** refused'
+    >>> mask_text("cannot log in to https://me:pa55@example.org with API_KEY=abc or hunter2", ["hunter2"])
+    'cannot log in to https://me:******@example.org with API_KEY=****** or ******'
     """
     for secret in sorted(_spellings(secrets), key=len, reverse=True):
         text = text.replace(secret, MASK)
-    text = _URL_PASSWORD.sub(_hide_match, text)
-    text = _AUTH_SCHEME.sub(_hide_match, text)
-    return _ASSIGNMENT.sub(_hide_assignment, text)
+    text = _URL_SECRET.sub(lambda m: f"{m['before']}{m['user'] or ''}{MASK}", text)
+    text = _BEARER.sub(lambda m: m["before"] + MASK, text)
+    return _mask_assignments(text)
 
 
 def mask_data(data: object, secrets: Iterable[str] = ()) -> object:
@@ -105,13 +108,8 @@ def mask_data(data: object, secrets: Iterable[str] = ()) -> object:
 
 def secret_values(env: Mapping[str, str] | None = None, args: Sequence[str] = ()) -> set[str]:
     """The values that `mask_env` and `mask_args` hide for their names, to look for them in other texts."""
-    found = {value for name, value in (env or {}).items() if is_secret_name(name)}
-    for i, arg in enumerate(args):
-        name, equals, value = arg.partition("=")
-        if equals and _is_one_name(name) and is_secret_name(name):
-            found.add(value)
-        elif i and _is_option(args[i - 1]) and is_secret_name(args[i - 1]) and "=" not in args[i - 1]:
-            found.add(arg)
+    found = [value for name, value in (env or {}).items() if is_secret_name(name)]
+    found += [args[i][start:] for i, start in _secret_parts(args)]
     return {value for value in found if len(value) >= _SHORTEST_SOUGHT}
 
 
@@ -124,12 +122,42 @@ def _mask_named(name: str, value: str) -> str:
     return _hide(value) if is_secret_name(name) else mask_text(value)
 
 
-def _is_option(arg: str) -> bool:
-    return arg.startswith("-") and _is_one_name(arg)
+def _secret_parts(args: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the secrets of a command are: the argument's index, and where in it the secret begins."""
+    expected = False
+    for i, arg in enumerate(args):
+        if expected and not _looks_like_option(arg):
+            expected = False
+            yield i, 0
+            continue
+        name, equals, _ = arg.partition("=")
+        secret = _ONE_NAME.fullmatch(name) is not None and is_secret_name(name)
+        expected = secret and not equals and arg.startswith("-")
+        if secret and equals:
+            yield i, len(name) + 1
 
 
-def _is_one_name(text: str) -> bool:
-    return re.fullmatch(r"[+~-]{0,2}[A-Za-z_][\w.\-/]*", text) is not None
+def _looks_like_option(arg: str) -> bool:
+    # "-hunter2" is rather a password than a cluster of short options.
+    return _ONE_NAME.fullmatch(arg.partition("=")[0]) is not None and (arg.startswith("--") or arg[:-1] == "-")
+
+
+def _mask_assignments(text: str) -> str:
+    parts: list[str] = []
+    done = 0
+    for match in _NAME.finditer(text):
+        name = match["name"]
+        if match.start() < done or (match["option"] and not name.startswith("-")) or not is_secret_name(name):
+            continue
+        value = _VALUE.match(text, match.end())
+        if value is None:
+            continue
+        quote = value["open"] or value["quote"] or ""
+        hidden = _hide(value[0][len(quote) : len(value[0]) - len(quote)])
+        parts += [text[done : match.end()], quote, hidden, quote]
+        done = value.end()
+    parts.append(text[done:])
+    return "".join(parts)
 
 
 def _mask_mapping(data: Mapping[object, object], secrets: tuple[str, ...]) -> dict[object, object]:
@@ -164,18 +192,3 @@ def _spellings(secrets: Iterable[str]) -> set[str]:
         if len(secret) >= _SHORTEST_SOUGHT:
             found |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret), quote(secret, safe="")}
     return found
-
-
-def _hide_match(match: re.Match[str]) -> str:
-    return match["before"] + MASK
-
-
-def _hide_assignment(match: re.Match[str]) -> str:
-    name, value = match["name"], match["value"]
-    separated = any(c in match["before"][len(name) :] for c in "=:")
-    if not is_secret_name(name) or not (separated or name.startswith("-")):
-        return match[0]
-    quote_mark = re.match(r"\\?[\"']", value)
-    if quote_mark is None:
-        return match["before"] + MASK
-    return match["before"] + quote_mark[0] + (MASK if len(value) > 2 * len(quote_mark[0]) else "") + quote_mark[0]

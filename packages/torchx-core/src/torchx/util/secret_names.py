@@ -36,7 +36,7 @@ _AUTH_WORDS = _words("auth oauth auths")
 _ABOUT = _words(
     "file files path dir sock socket url uri host port type mode method provider enabled enable required disabled "
     "timeout ttl expiry retries name names ref refs user username server endpoint scope audience realm version "
-    "policy"
+    "policy py json yaml yml toml ini cfg txt sh log"
 )
 _PASS_BEFORE = _words("db database smtp mysql postgres pg redis mongo ftp mail email root admin user login")
 

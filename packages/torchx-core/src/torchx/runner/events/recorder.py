@@ -1,0 +1,187 @@
+"""Measures a call and hands its record to the destinations."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from torchx.runner.events.api import TorchxEvent
+
+_TRACEBACK_LIMIT = 32 * 1024
+"""Characters of a traceback that are kept, from its end."""
+
+_MASKED_FIELDS = ("app_image", "app_metadata", "raw_exception", "workspace", "exception_message")
+
+
+class log_event:
+    """Records the call inside its ``with`` block.
+
+    Args:
+        api: the name of the method.
+        scheduler: the scheduler concerned.
+        app_id: the app's id; may be set later, see `event`.
+        app_image: the image of the app's roles.
+        app_metadata: the app's metadata.
+        runcfg: the scheduler's options as JSON.
+        workspace: the workspace of the call.
+
+    Attributes:
+        secrets: values that are hidden wherever they stand in the record; add what is known to be secret.
+
+    >>> with log_event("schedule", scheduler="local_cwd") as call:
+    ...     call.event.app_id = "trainer-1"
+    """
+
+    def __init__(
+        self,
+        api: str,
+        scheduler: str | None = None,
+        app_id: str | None = None,
+        app_image: str | None = None,
+        app_metadata: dict[str, str] | None = None,
+        runcfg: str | None = None,
+        workspace: str | None = None,
+    ) -> None:
+        self._fields = {
+            "app_id": app_id,
+            "app_image": app_image,
+            "app_metadata": app_metadata,
+            "runcfg": runcfg,
+            "workspace": workspace,
+        }
+        self._api = api
+        self._scheduler = scheduler or ""
+        self._event: TorchxEvent | None = None
+        self.secrets: set[str] = set()
+        self._start_time = self._start_wall = self._start_cpu = 0
+
+    @property
+    def event(self) -> TorchxEvent:
+        """The record; what becomes known during the call can be set on it."""
+        if self._event is None:
+            from torchx.runner.events.api import SourceType, TorchxEvent
+            from torchx.util.session import get_session_id_or_create_new, get_torchx_session_id
+
+            self._event = TorchxEvent(
+                session=get_session_id_or_create_new(),
+                scheduler=self._scheduler,
+                api=self._api,
+                source=SourceType.INTERNAL if get_torchx_session_id() else SourceType.EXTERNAL,
+                **self._fields,  # type: ignore[arg-type]  # the names match the parameters' one by one
+            )
+        return self._event
+
+    def __enter__(self) -> log_event:
+        self._start_time = time.time_ns()
+        self._start_cpu = time.process_time_ns()
+        self._start_wall = time.perf_counter_ns()
+        return self
+
+    def __exit__(
+        self,
+        exec_type: type[BaseException] | None,
+        exec_value: BaseException | None,
+        traceback_type: TracebackType | None,
+    ) -> bool | None:
+        wall = time.perf_counter_ns() - self._start_wall
+        cpu = time.process_time_ns() - self._start_cpu
+        try:
+            self._record(wall // 1000, cpu // 1000, exec_value)
+        except Exception:
+            _warn("an event could not be recorded; the call is not affected")
+        return None
+
+    def _record(self, wall_usec: int, cpu_usec: int, error: BaseException | None) -> None:
+        from torchx.runner.events.destinations import configured_destinations
+
+        destinations = configured_destinations()
+        if not destinations:
+            return
+        event = self.event
+        event.start_epoch_time_usec = self._start_time // 1000
+        event.wall_time_usec = wall_usec
+        event.cpu_time_usec = cpu_usec
+        if error is not None:
+            _describe_exception(event, error)
+        masked = _masked(event, self.secrets)
+        for destination in destinations:
+            destination.deliver(masked)
+
+
+def record(event: TorchxEvent, destination: str = "null") -> None:
+    """Hand a record to one destination, with its secrets hidden. Never fails: what goes wrong is logged.
+
+    Args:
+        event: the record.
+        destination: ``console`` (standard error), ``log`` (the logger ``torchx.events``), ``otel``, the name of an
+            event handler plugin, or ``null``: nowhere.
+    """
+    if destination == "null":
+        return
+    try:
+        from torchx.runner.events.destinations import find_destination
+
+        find_destination(destination).deliver(_masked(event))
+    except Exception:
+        _warn(f"an event could not be recorded at the destination `{destination}`")
+
+
+def flush(timeout: float = 2.0) -> bool:
+    """Wait until all records made so far have been delivered.
+
+    Args:
+        timeout: seconds to wait at most.
+
+    Returns:
+        whether they have.
+    """
+    from torchx.runner.events.worker import flush_worker
+
+    return flush_worker(timeout)
+
+
+def _describe_exception(event: TorchxEvent, error: BaseException) -> None:
+    import traceback
+
+    kind = type(error)
+    event.exception_type = (
+        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    event.exception_message = str(error)
+    event.raw_exception = "".join(traceback.format_exception(kind, error, error.__traceback__))[-_TRACEBACK_LIMIT:]
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames:
+        event.exception_source_location = f"{frames[-1].filename}:{frames[-1].lineno}:{frames[-1].name}"
+
+
+def _masked(event: TorchxEvent, secrets: Iterable[str] = ()) -> TorchxEvent:
+    from dataclasses import replace
+
+    from torchx.util.masking import mask_data
+
+    masked = {name: mask_data(getattr(event, name), secrets) for name in _MASKED_FIELDS}
+    masked["runcfg"] = _mask_json(event.runcfg, secrets)
+    return replace(event, **masked)  # type: ignore[arg-type]  # masking keeps the types
+
+
+def _mask_json(text: str | None, secrets: Iterable[str]) -> str | None:
+    import json
+
+    from torchx.util.masking import mask_data, mask_text
+
+    if text is None:
+        return None
+    try:
+        return json.dumps(mask_data(json.loads(text), secrets))
+    except ValueError:
+        return mask_text(text, secrets)
+
+
+def _warn(message: str) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning(message, exc_info=True)
