@@ -122,6 +122,13 @@ def test_files_that_cannot_be_read(uri: str) -> None:
         load_overlay(uri)
 
 
+def test_errors_do_not_tell_the_password_of_a_uri() -> None:
+    with pytest.raises(OverlayError) as e:
+        load_overlay("nosuchprotocol://me:hunter2@host/o.yaml")
+    assert "hunter2" not in str(e.value)
+    assert "host/o.yaml" in str(e.value)
+
+
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "o.json"
     path.write_bytes(b'{"a": "\xff"}')

@@ -18,25 +18,30 @@ _MAX_DEPTH = 100
 
 def read_overlay_file(uri: str) -> dict[str, Any]:
     """See :py:func:`torchx.specs.overlays.load_overlay`."""
+    from torchx.util.masking import mask_text
+
     suffix = next((s for s in FILE_SUFFIXES if uri.partition("?")[0].endswith(s)), None)
     if suffix is None:
         raise OverlayError(f"overlay file {uri!r} is of an unknown kind", hint=f"name it {', '.join(FILE_SUFFIXES)}")
     text = _read(uri)
-    overlay = _parse_json(text, uri) if suffix == ".json" else _parse_yaml(text, uri)
+    shown = mask_text(uri)
+    overlay = _parse_json(text, shown) if suffix == ".json" else _parse_yaml(text, shown)
     if not isinstance(overlay, dict):
-        raise OverlayError(f"overlay file {uri!r} does not hold a mapping")
-    _check_plain(overlay, uri)
+        raise OverlayError(f"overlay file {shown!r} does not hold a mapping")
+    _check_plain(overlay, shown)
     return overlay
 
 
 def _read(uri: str) -> str:
     import fsspec
 
+    from torchx.util.masking import mask_text
+
     try:
         with fsspec.open(uri, "rb") as file:
             return cast("bytes", file.read()).decode("utf-8")
     except Exception as e:  # whatever the file system's client raises
-        raise OverlayError(f"cannot read overlay file {uri!r}: {type(e).__name__}: {e}") from e
+        raise OverlayError(mask_text(f"cannot read overlay file {uri!r}: {type(e).__name__}: {e}")) from e
 
 
 def _parse_json(text: str, uri: str) -> object:
