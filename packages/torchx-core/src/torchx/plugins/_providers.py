@@ -124,8 +124,9 @@ class Provider:
         return self._modules
 
     def imports(self) -> bool:
-        """Whether all its plugin modules can be imported."""
-        return len(self.modules()) == sum(point.group == PLUGIN_GROUP for point in self.entry_points)
+        """Whether all its plugin modules can be imported and name their hooks right."""
+        self.modules()
+        return all(problem.kind is not None for problem in self.problems)
 
     def _import_modules(self) -> Iterator[object]:
         from torchx.plugins._loading import load_target

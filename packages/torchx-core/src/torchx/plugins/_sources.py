@@ -8,9 +8,13 @@ What a program registers by decorator in its own modules is always there.
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
+
 from torchx.errors import UsageError
 from torchx.plugins._entry_points import EntryPoint, normalize
 from torchx.plugins._providers import BUILTIN_MODULE, CORE, PLUGIN_GROUP, Provider
+from torchx.plugins._registry import NAMESPACE_PACKAGE, STORE, ModuleProvider
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,17 +41,50 @@ class Sources:
         self._disabled = {normalize(name) for name in names}
         self._selected = parse_source(selected)
         self._installed: list[Provider] | None = None
+        self._modules: dict[str, ModuleProvider] = {}
+        self._pending: dict[PluginType | None, list[str]] | None = None
 
     def prepare(self, kind: PluginType) -> None:
-        """Imports the modules whose decorators may register plugins of the kind."""
+        """Imports the modules of the namespace whose decorators may register plugins of the kind."""
+        if self._pending is None:
+            self._pending = self._namespace()
+        for module in [*self._pending.pop(None, []), *self._pending.pop(kind, [])]:
+            provider = self._module(module)
+            if not provider.disabled:
+                provider.run(partial(import_module, module))
 
     def generation(self) -> int:
         """A number that changes whenever a decorator has registered something."""
-        return 0
+        return STORE.generation
 
     def providers(self) -> list[Provider]:
         """All providers: the built-in one first, then the distributions by name, then the modules with decorators."""
-        return [*self._found()]
+        for module in STORE.modules():
+            self._module(module)
+        return [*self._found(), *(self._modules[name] for name in sorted(self._modules))]
+
+    def _namespace(self) -> dict[PluginType | None, list[str]]:
+        if NAMESPACE not in self._selected or self._all_disabled:
+            return {}
+        from torchx.plugins._namespace import find_modules
+
+        found: dict[PluginType | None, list[str]] = {}
+        self._module(NAMESPACE_PACKAGE).run(lambda: found.update(find_modules()))
+        if not self._modules[NAMESPACE_PACKAGE].problems:
+            del self._modules[NAMESPACE_PACKAGE]
+        return found
+
+    def _module(self, name: str) -> ModuleProvider:
+        if name not in self._modules:
+            self._modules[name] = ModuleProvider(name, disabled=self._is_module_disabled(name))
+        return self._modules[name]
+
+    def _is_module_disabled(self, name: str) -> bool:
+        # What a program registers in its own modules is part of the program: only its name switches it off, not "*".
+        if self._all_disabled and name.startswith(f"{NAMESPACE_PACKAGE}."):
+            return True
+        parts = name.split(".")
+        return any(normalize(".".join(parts[:end])) in self._disabled for end in range(1, len(parts) + 1))
 
     def _found(self) -> list[Provider]:
         if self._installed is None:

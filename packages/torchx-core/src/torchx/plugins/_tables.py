@@ -44,11 +44,9 @@ def _entries(kind: PluginType, provider: Provider) -> Iterator[PluginEntry]:
 
 
 def _table_entries(descriptor: NamedResourcePlugin, provider: Provider) -> Iterator[PluginEntry]:
-    from torchx.plugins._loading import load_target
-
     what = f"table of named resources `{descriptor.table}`"
     try:
-        table = load_target(descriptor.table)
+        table = _load_table(descriptor, provider)
         if not isinstance(table, Mapping):
             raise PluginApiError(f"it is a {type(table).__name__}, not a mapping of names to functions")
         items = list(table.items())
@@ -60,6 +58,15 @@ def _table_entries(descriptor: NamedResourcePlugin, provider: Provider) -> Itera
         yield PluginEntry(
             str(name), descriptor.replace(name=str(name), factory=target, table=""), provider, loaded=factory
         )
+
+
+def _load_table(descriptor: NamedResourcePlugin, provider: Provider) -> object:
+    make = provider.objects.get(descriptor)
+    if callable(make):
+        return make()
+    from torchx.plugins._loading import load_target
+
+    return load_target(descriptor.table)
 
 
 def _elect(name: str, claims: list[PluginEntry]) -> PluginEntry:

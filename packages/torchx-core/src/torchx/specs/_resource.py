@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from torchx.util.light_dataclass import dataclass, field
 from typing import Any
 
 TAG_NAME = "torchx/resource-name"
@@ -37,9 +37,8 @@ class Resource:
     tags: dict[str, object] = field(default_factory=dict, compare=False)
 
     def is_fractional(self) -> bool:
-        """Whether this is a part of a host, made from a registered whole one."""
-        fraction = self.tags.get(TAG_FRACTION)
-        return isinstance(fraction, (int, float)) and fraction < 1
+        """Whether this is one of the parts of a host that are registered beside the host itself (all of it is one too)."""
+        return isinstance(self.tags.get(TAG_FRACTION), (int, float))
 
     def get_resource_name(self) -> str | None:
         """The name under which the resource is registered; None where it was made from raw values."""
