@@ -36,6 +36,10 @@ class UsageError(TorchXError):
     exit_code = 2
 
 
+class TransientError(TorchXError):
+    """Something failed that may pass by itself: a lost connection, a time-out, a server that is restarting."""
+
+
 def nearest(name: str, known: object, *, label: str = "did you mean") -> str | None:
     """A hint that names the valid names nearest to a misspelt one.
 

@@ -1,0 +1,624 @@
+"""The runner: one interface to every scheduler."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional
+
+from torchx.errors import TorchXError, UsageError, nearest
+from torchx.runner._logs import LogQuery, Replica, log_blocks
+from torchx.runner._wait import wait_for_end
+from torchx.runner.events import log_event
+from torchx.settings import ENV_TORCHX_JOB_ID, ENV_TORCHX_PARENT_RUN_ID, ENV_TORCHX_TRACKERS
+from torchx.specs.api import (
+    NONE,
+    AppDef,
+    AppDryRunInfo,
+    AppStatus,
+    Role,
+    UnknownAppException,
+    UnknownSchedulerException,
+    Workspace,
+    macros,
+    parse_app_handle,
+    runopts,
+)
+
+if TYPE_CHECKING:
+    import builtins
+    from datetime import datetime
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from torchx.plugins.lifecycle import HookRelay
+    from torchx.schedulers import SchedulerFactory
+    from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
+    from torchx.specs.api import CfgVal
+
+__all__ = [
+    "ENV_TORCHX_JOB_ID",
+    "ENV_TORCHX_PARENT_RUN_ID",
+    "ENV_TORCHX_TRACKERS",
+    "NONE",
+    "Runner",
+    "get_configured_trackers",
+    "get_runner",
+]
+
+DEFAULT_SESSION = "torchx"
+
+Cfg = Optional[Mapping[str, "CfgVal"]]
+
+
+def get_configured_trackers() -> dict[str, str | None]:
+    """The trackers that the configuration gives to every job: name to configuration, None where there is none."""
+    from torchx.runner.config import configured_trackers
+
+    return configured_trackers()
+
+
+class Runner:
+    """Submits jobs, and answers questions about them by their handle.
+
+    May be used by several threads at once, and as a context manager that closes it.
+
+    Args:
+        name: the session's name, the middle part of the app handles.
+        scheduler_factories: scheduler name to its factory; each is called at the first use of its scheduler.
+        component_defaults: component name to default values of its arguments, as strings.
+        scheduler_params: passed to the factories that take them.
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        scheduler_factories: dict[str, SchedulerFactory] | None = None,
+        component_defaults: dict[str, dict[str, str]] | None = None,
+        scheduler_params: dict[str, object] | None = None,
+    ) -> None:
+        self._name = name
+        self._factories: Mapping[str, SchedulerFactory] = scheduler_factories or {}
+        self._component_defaults = component_defaults or {}
+        self._scheduler_params = scheduler_params or {}
+        self._schedulers: dict[str, Scheduler[Any]] = {}
+        self._apps: dict[str, AppDef] = {}
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, type: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        self.close()
+        return False
+
+    def close(self) -> None:
+        """Releases what the schedulers hold on this machine. Jobs are not touched. May be called twice."""
+        with self._lock:
+            schedulers, self._schedulers = self._schedulers, {}
+        for scheduler in schedulers.values():
+            scheduler.close()
+
+    def name(self) -> str:
+        """The session's name."""
+        return self._name
+
+    # -- submission ------------------------------------------------------------------------------------------------
+
+    def run_component(
+        self,
+        component: str,
+        component_args: list[str] | dict[str, Any],
+        scheduler: str,
+        cfg: Cfg = None,
+        workspace: Workspace | str | None = None,
+        parent_run_id: str | None = None,
+    ) -> str:
+        """Makes a component's app and submits it.
+
+        Args:
+            component: a registered name (``dist.ddp``), ``file.py:function``, ``package.module:function`` or
+                ``package.module.function``.
+            component_args: as on the command line, or as a dict of keyword arguments.
+            scheduler: the scheduler's name.
+            cfg: the scheduler's options; they win over those of the configuration files.
+            workspace: local code to carry along.
+            parent_run_id: the run that this one belongs to.
+
+        Returns:
+            The app handle.
+
+        Raises:
+            ComponentNotFoundException, ComponentValidationException: there is no such component, or it is not a valid one.
+            UsageError: an argument or option is wrong.
+        """
+        info = self.dryrun_component(component, component_args, scheduler, cfg, workspace, parent_run_id)
+        return self.schedule(info)
+
+    def dryrun_component(
+        self,
+        component: str,
+        component_args: list[str] | dict[str, Any],
+        scheduler: str,
+        cfg: Cfg = None,
+        workspace: Workspace | str | None = None,
+        parent_run_id: str | None = None,
+    ) -> AppDryRunInfo[Any]:
+        """Like ``run_component``, but submits nothing.
+
+        Returns:
+            The request, to be printed or passed to ``schedule``.
+        """
+        from torchx.specs.builders import materialize_appdef
+        from torchx.specs.finder import get_component
+
+        given_as_dict = isinstance(component_args, dict)
+        app = materialize_appdef(
+            get_component(component).fn,
+            [] if given_as_dict else list(component_args),
+            self._component_defaults.get(component),
+            config=dict(component_args) if isinstance(component_args, dict) else None,
+        )
+        return self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
+
+    def run(
+        self,
+        app: AppDef,
+        scheduler: str,
+        cfg: Cfg = None,
+        workspace: Workspace | str | None = None,
+        parent_run_id: str | None = None,
+        *,
+        dryrun: bool = False,
+    ) -> str | AppDryRunInfo[Any]:
+        """Submits a job.
+
+        Args:
+            app: the job; it is not changed.
+            scheduler, cfg, workspace, parent_run_id: as for ``run_component``.
+            dryrun: submit nothing and return the request.
+
+        Returns:
+            The app handle; with ``dryrun`` the request.
+        """
+        info = self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
+        return info if dryrun else self.schedule(info)
+
+    def dryrun(
+        self,
+        app: AppDef,
+        scheduler: str,
+        cfg: Cfg = None,
+        workspace: Workspace | str | None = None,
+        parent_run_id: str | None = None,
+    ) -> AppDryRunInfo[Any]:
+        """Makes the request that ``run`` would submit, the workspace's image included.
+
+        Returns:
+            The request, to be printed or passed to ``schedule``.
+        """
+        with log_event("dryrun", scheduler, app_image=_images(app), app_metadata=dict(app.metadata)) as call:
+            if not app.roles:
+                raise UsageError(f"app `{app.name}` has no roles", hint="add at least one Role")
+            sched = self._scheduler(scheduler)
+            resolved = self._resolve(sched, scheduler, cfg)
+            app = copy.deepcopy(app)
+            self._set_environment(app, scheduler, parent_run_id)
+            _set_metadata(app, scheduler)
+            self._transform(app, scheduler, resolved, parent_run_id)
+            sched._pre_build_validate(app, scheduler, resolved)
+            _build_workspaces(sched, app, resolved, workspace)
+            from torchx.schedulers.api import call_validate
+
+            call_validate(sched, app, resolved)
+            info = sched.submit_dryrun(app, resolved)
+            info._app = app
+            info._scheduler = scheduler
+            call.event.runcfg = _as_json(resolved)
+            call.event.workspace = None if workspace is None else str(workspace)
+            return info
+
+    def schedule(self, dryrun_info: AppDryRunInfo[Any]) -> str:
+        """Submits a request. Submitting the same one again does not make a second job.
+
+        Args:
+            dryrun_info: from one of the dry run methods; its ``request`` may have been changed.
+
+        Returns:
+            The app handle.
+        """
+        scheduler, app = dryrun_info._scheduler, dryrun_info._app
+        if scheduler is None:
+            raise UsageError("the dry run names no scheduler", hint="pass what Runner.dryrun() returned")
+        with log_event("schedule", scheduler, app_image=_images(app)) as call:
+            app_id = self._scheduler(scheduler).schedule(dryrun_info)
+            call.event.app_id = app_id
+            handle = make_handle(scheduler, self._name, app_id)
+            if app is not None:
+                with self._lock:
+                    self._apps[handle] = app
+            from torchx.plugins.lifecycle import AppSubmitted
+
+            _hooks().torchx_app_submitted(event=AppSubmitted(app_handle=handle, scheduler=scheduler, app=app))
+            return handle
+
+    def build_workspace(
+        self, app_or_role: AppDef | Role, scheduler: str, cfg: Cfg = None
+    ) -> dict[tuple[str, Workspace], str] | str | None:
+        """Builds workspaces into images without submitting anything, and pushes what the scheduler needs pushed.
+
+        Args:
+            app_or_role: what is built; it is not changed.
+            scheduler, cfg: as for ``run_component``.
+
+        Returns:
+            For an app: (base image, workspace) to the built image, as ``pin_workspace_images`` takes it. For a role: its
+            image, or None where it has no workspace.
+        """
+        from torchx.workspace.api import WorkspaceMixin
+
+        with log_event("build_workspace", scheduler):
+            sched = self._scheduler(scheduler)
+            resolved = self._resolve(sched, scheduler, cfg)
+            app = app_or_role if isinstance(app_or_role, AppDef) else AppDef(app_or_role.name, [app_or_role])
+            built = copy.deepcopy(app)
+            images: dict[tuple[str, Workspace], str] = {}
+            if isinstance(sched, WorkspaceMixin):
+                sched.build_workspaces(built.roles, resolved)
+                sched.push_images(sched.dryrun_push_images(built, resolved))
+                pairs = zip(app.roles, built.roles, strict=True)
+                images = {(old.image, old.workspace): new.image for old, new in pairs if old.workspace}
+            return images if isinstance(app_or_role, AppDef) else next(iter(images.values()), None)
+
+    # -- schedulers ------------------------------------------------------------------------------------------------
+
+    def scheduler_backends(self) -> list[str]:
+        """The names of the schedulers that can be used."""
+        return [*self._factories]
+
+    def scheduler_run_opts(self, scheduler: str) -> runopts:
+        """The options of a scheduler."""
+        return self._scheduler(scheduler).run_opts()
+
+    def cfg_from_str(self, scheduler: str, *cfg_literal: str) -> Mapping[str, CfgVal]:
+        """Parses ``key=value,key=value`` texts with the types of a scheduler's options; a later text wins."""
+        opts = self.scheduler_run_opts(scheduler)
+        cfg: dict[str, CfgVal] = {}
+        for literal in cfg_literal:
+            cfg.update(opts.cfg_from_str(literal))
+        return cfg
+
+    # -- submitted jobs --------------------------------------------------------------------------------------------
+
+    def status(self, app_handle: str) -> AppStatus | None:
+        """The job's status, or None where the scheduler does not know it (any more)."""
+        scheduler, _, app_id = parse_app_handle(app_handle)
+        with log_event("status", scheduler, app_id):
+            described = self._scheduler(scheduler).describe(app_id)
+            return None if described is None else _status(described)
+
+    def statuses(self, app_handles: Iterable[str]) -> dict[str, AppStatus | None]:
+        """The status of several jobs, with one request per scheduler where the scheduler can do that."""
+        handles = [*app_handles]
+        groups: dict[str, list[str]] = {}
+        for handle in handles:
+            scheduler, _, app_id = parse_app_handle(handle)
+            groups.setdefault(scheduler, []).append(app_id)
+        with log_event("statuses"):
+            found = {name: self._scheduler(name).describe_many(ids) for name, ids in groups.items()}
+        statuses: dict[str, AppStatus | None] = {}
+        for handle in handles:
+            scheduler, _, app_id = parse_app_handle(handle)
+            described = found[scheduler].get(app_id)
+            statuses[handle] = None if described is None else _status(described)
+        return statuses
+
+    def wait(self, app_handle: str, wait_interval: float = 10, timeout: float | None = None) -> AppStatus | None:
+        """Waits for the job's end. Errors that may pass by themselves (connection lost, time-out) do not end the wait.
+
+        Args:
+            app_handle: the job.
+            wait_interval: the longest pause between two looks, in seconds; the first ones are short.
+            timeout: give up after so many seconds; None: never.
+
+        Returns:
+            The final status, or None where the scheduler no longer knows the job.
+
+        Raises:
+            TimeoutError: the job has not ended in time.
+        """
+        scheduler, _, app_id = parse_app_handle(app_handle)
+        with log_event("wait", scheduler, app_id):
+            status = wait_for_end(lambda: self._ask(scheduler, app_id), wait_interval, timeout)
+            if status is not None:
+                from torchx.plugins.lifecycle import AppFinished
+
+                event = AppFinished(app_handle=app_handle, scheduler=scheduler, status=status)
+                _hooks().torchx_app_finished(event=event)
+            return status
+
+    def cancel(self, app_handle: str) -> None:
+        """Asks the scheduler to cancel the job; ``wait`` tells when it has ended. A job that has ended stays as it is.
+
+        Raises:
+            UnknownAppException: the scheduler does not know the job.
+        """
+        scheduler, _, app_id = parse_app_handle(app_handle)
+        with log_event("cancel", scheduler, app_id):
+            self._existing(app_handle).cancel(app_id)
+
+    def stop(self, app_handle: str) -> None:
+        """Deprecated: ``cancel``."""
+        import warnings
+
+        warnings.warn("Runner.stop() is deprecated, use cancel()", DeprecationWarning, stacklevel=2)
+        self.cancel(app_handle)
+
+    def delete(self, app_handle: str) -> None:
+        """Removes the job from the scheduler, cancelling it first if it runs.
+
+        Raises:
+            UnknownAppException: the scheduler does not know the job.
+        """
+        scheduler, _, app_id = parse_app_handle(app_handle)
+        with log_event("delete", scheduler, app_id):
+            self._existing(app_handle).delete(app_id)
+            with self._lock:
+                self._apps.pop(app_handle, None)
+
+    def describe(self, app_handle: str) -> AppDef | None:
+        """The job as it was described, as far as the scheduler kept it; None where the scheduler does not know it."""
+        scheduler, _, app_id = parse_app_handle(app_handle)
+        with log_event("describe", scheduler, app_id):
+            described = self._scheduler(scheduler).describe(app_id)
+            if described is None:
+                return None
+            with self._lock:
+                known = self._apps.get(app_handle)
+            return known or AppDef(name=app_id, roles=described.roles, metadata=described.metadata)
+
+    def describe_native(self, app_handle: str) -> AppDryRunInfo[Any] | None:
+        """The scheduler's own record of the job; None where there is none or the scheduler does not offer it."""
+        scheduler, _, app_id = parse_app_handle(app_handle)
+        with log_event("describe_native", scheduler, app_id):
+            return self._scheduler(scheduler).describe_native(app_id)
+
+    def list(self, scheduler: str, cfg: Cfg = None) -> builtins.list[ListAppResponse]:
+        """The jobs that a scheduler knows, each with its handle."""
+        return [*self.iter_list(scheduler, cfg)]
+
+    def iter_list(self, scheduler: str, cfg: Cfg = None) -> Iterator[ListAppResponse]:
+        """``list``, row by row: the first rows come before the last ones have been read."""
+        with log_event("list", scheduler):
+            sched = self._scheduler(scheduler)
+            resolved = None if cfg is None else self._resolve(sched, scheduler, cfg)
+            for app in sched.iter_list(resolved):
+                app.app_handle = make_handle(scheduler, self._name, app.app_id)
+                yield app
+
+    # -- logs ------------------------------------------------------------------------------------------------------
+
+    def log_lines(
+        self,
+        app_handle: str,
+        role_name: str,
+        k: int = 0,
+        regex: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        should_tail: bool = False,
+        streams: Stream | None = None,
+    ) -> Iterable[str]:
+        """The log lines of one replica, each whole, once, in order and with its line end.
+
+        Args:
+            app_handle: the job.
+            role_name: the role.
+            k: the replica's index in its role.
+            regex: only lines in which it is found.
+            since: only lines written at this time or later.
+            until: only lines written before this time.
+            should_tail: go on until the replica has ended.
+            streams: which output; the combined one by default.
+
+        Raises:
+            UnknownAppException: the scheduler does not know the job.
+            NotImplementedError: the scheduler can't serve logs.
+        """
+        scheduler, _, app_id = parse_app_handle(app_handle)
+        with log_event("log_lines", scheduler, app_id):
+            sched = self._existing(app_handle)
+            return sched.log_iter(app_id, role_name, k, regex, since, until, should_tail, streams=streams)
+
+    def log_blocks(
+        self,
+        app_handle: str,
+        replicas: Sequence[Replica] | None = None,
+        regex: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        should_tail: bool = False,
+        streams: Stream | None = None,
+    ) -> Iterator[tuple[Replica, bytes]]:
+        """The log lines of several replicas at once, as they come, in blocks of whole lines.
+
+        Args:
+            app_handle: the job.
+            replicas: (role name, replica index); None: all of the job.
+            regex, since, until, should_tail, streams: as for ``log_lines``.
+
+        Yields:
+            The replica, and lines of it as bytes.
+        """
+        scheduler, _, app_id = parse_app_handle(app_handle)
+        with log_event("log_lines", scheduler, app_id):
+            sched = self._existing(app_handle)
+            if replicas is None:
+                app = self.describe(app_handle)
+                replicas = [(role.name, k) for role in app.roles for k in range(role.num_replicas)] if app else []
+        yield from log_blocks(sched, app_id, replicas, LogQuery(regex, since, until, should_tail, streams))
+
+    # -- parts -----------------------------------------------------------------------------------------------------
+
+    def _scheduler(self, name: str) -> Scheduler[Any]:
+        """The scheduler of that name; made once, however many threads ask."""
+        with self._lock:
+            if name not in self._schedulers:
+                factory = self._factories.get(name)
+                if factory is None:
+                    raise _unknown_scheduler(name, self._factories)
+                from torchx.runner._scheduler_params import factory_arguments
+
+                arguments = factory_arguments(factory, self._scheduler_params)
+                self._schedulers[name] = factory(session_name=self._name, **arguments)
+            return self._schedulers[name]
+
+    def _existing(self, app_handle: str) -> Scheduler[Any]:
+        """The scheduler of a job that it knows."""
+        name, _, app_id = parse_app_handle(app_handle)
+        scheduler = self._scheduler(name)
+        if not scheduler.exists(app_id):
+            raise UnknownAppException(app_handle)
+        return scheduler
+
+    def _ask(self, scheduler: str, app_id: str) -> AppStatus | None:
+        described = self._scheduler(scheduler).describe(app_id)
+        return None if described is None else _status(described)
+
+    def _resolve(self, sched: Scheduler[Any], scheduler: str, cfg: Cfg) -> dict[str, CfgVal]:
+        """The options: given ones, then those of the configuration files, then the defaults."""
+        from torchx.runner.config import apply_options
+
+        opts = sched.run_opts()
+        resolved: dict[str, CfgVal] = {}
+        for key, value in (cfg or {}).items():
+            resolved[opts.canonical_key(key) or key] = value
+        apply_options(scheduler, opts, resolved)
+        return opts.resolve(resolved)
+
+    def _set_environment(self, app: AppDef, scheduler: str, parent_run_id: str | None) -> None:
+        from torchx.tracker.api import tracker_environment
+
+        environment = tracker_environment(get_configured_trackers())
+        environment[ENV_TORCHX_JOB_ID] = make_handle(scheduler, self._name, macros.app_id)
+        if parent_run_id:
+            environment[ENV_TORCHX_PARENT_RUN_ID] = parent_run_id
+        for role in app.roles:
+            role.env.update(environment)
+
+    def _transform(self, app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal], parent_run_id: str | None) -> None:
+        """Lets the site's plugins look at the job, and change it."""
+        from torchx.plugins.lifecycle import TransformRequest
+
+        request = TransformRequest(app=app, scheduler=scheduler, cfg=cfg, parent_run_id=parent_run_id)
+        _hooks().torchx_transform_app(request=request)
+
+
+def get_runner(
+    name: str | None = None,
+    component_defaults: dict[str, dict[str, str]] | None = None,
+    **scheduler_params: Any,
+) -> Runner:
+    """Makes a runner with all the schedulers that are installed.
+
+    Args:
+        name: the session's name, ``torchx`` by default.
+        component_defaults: defaults of components' arguments; they win over those of the configuration files.
+        scheduler_params: passed to the schedulers' factories that take them.
+    """
+    from torchx.runner.config import load_sections
+    from torchx.schedulers import get_scheduler_factories
+
+    if name is not None and "/" in name:
+        raise UsageError(f"session name {name!r} holds a slash, which separates the parts of an app handle")
+    defaults = {**load_sections("component"), **(component_defaults or {})}
+    return Runner(DEFAULT_SESSION if name is None else name, get_scheduler_factories(), defaults, scheduler_params)
+
+
+def make_handle(scheduler: str, session: str, app_id: str) -> str:
+    """``scheduler://session/app_id``"""
+    from torchx.specs._handle import make_app_handle
+
+    return make_app_handle(scheduler, session, app_id)
+
+
+def _hooks() -> HookRelay:
+    from torchx.plugins.manager import get_plugin_manager
+
+    return get_plugin_manager().hook
+
+
+def _build_workspaces(
+    sched: Scheduler[Any], app: AppDef, cfg: Mapping[str, CfgVal], workspace: Workspace | str | None
+) -> None:
+    """Builds the roles' workspaces into their images; roles without one of their own get the given one."""
+    from torchx.workspace.api import WorkspaceMixin
+
+    if not isinstance(sched, WorkspaceMixin):
+        return
+    if workspace:
+        shared = Workspace.from_str(workspace) if isinstance(workspace, str) else workspace
+        for role in app.roles:
+            role.workspace = role.workspace or shared
+    sched.build_workspaces(app.roles, cfg)
+
+
+def _set_metadata(app: AppDef, scheduler: str) -> None:
+    """What tools read back from a scheduler: who submitted this, and from where."""
+    import os
+
+    from torchx.specs.metadata_keys import TORCHX_CONTEXT_NAME, app_metadata
+    from torchx.version import __version__
+
+    context = os.environ.get(TORCHX_CONTEXT_NAME)
+    if context:
+        app.metadata.setdefault(app_metadata.CONTEXT, context)
+    app.metadata.setdefault(app_metadata.VERSION, __version__)
+    app.metadata.setdefault(app_metadata.SCHEDULER, scheduler)
+
+
+def _status(described: DescribeAppResponse) -> AppStatus:
+    return AppStatus(
+        state=described.state,
+        num_restarts=described.num_restarts,
+        msg=described.msg,
+        structured_error_msg=described.structured_error_msg,
+        ui_url=described.ui_url,
+        roles=described.roles_statuses,
+    )
+
+
+def _images(app: AppDef | None) -> str | None:
+    return ",".join(dict.fromkeys(role.image for role in app.roles)) if app is not None else None
+
+
+def _as_json(cfg: Mapping[str, CfgVal]) -> str:
+    import json
+
+    return json.dumps(dict(cfg), default=str)
+
+
+def _unknown_scheduler(name: str, known: Mapping[str, Callable[..., Any]]) -> TorchXError:
+    error = UnknownSchedulerException(name)
+    distribution = KNOWN_DISTRIBUTIONS.get(name)
+    if distribution is not None:
+        error.hint = f"pip install {distribution}"
+    else:
+        error.hint = nearest(name, known) or f"installed: {', '.join(known) or 'none'}"
+    return error
+
+
+KNOWN_DISTRIBUTIONS = {
+    "local_docker": "torchx-docker",
+    "kubernetes": "torchx-k8s",
+    "kubernetes_mcad": "torchx-k8s",
+    "slurm": "torchx-slurm",
+    "lsf": "torchx-lsf",
+    "aws_batch": "torchx-aws",
+    "aws_sagemaker": "torchx-aws",
+}
+"""Where the documented schedulers that are not part of the kernel come from."""

@@ -1,0 +1,21 @@
+"""Options of the local scheduler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torchx.schedulers.structured_opts import StructuredOpts
+
+
+@dataclass
+class Opts(StructuredOpts):
+    """Options of the schedulers that run replicas as processes of this machine."""
+
+    log_dir: str | None = None
+    """Folder for the replicas' logs, as <log_dir>/<app id>/<role>/<replica>/. Default: a folder under TORCHX_HOME."""
+
+    prepend_cwd: bool = False
+    """Put the current folder in front of the replicas' PATH."""
+
+    auto_set_cuda_visible_devices: bool = False
+    """Give each replica GPUs of its own through CUDA_VISIBLE_DEVICES. Roles must ask for gpu > 0 and fit the machine."""

@@ -1,0 +1,119 @@
+"""Finds before the start what would make every replica fail at once: a program or a script that does not exist."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from torchx.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SHELLS = {"sh", "bash", "dash", "zsh", "ksh"}
+_TORCH_LAUNCHERS = {"torchrun", "torch.distributed.run"}
+_PYTHON_WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
+
+
+def find_program(entrypoint: str, cwd: str, path: str, role: str) -> str:
+    """The absolute path of the program that a role runs.
+
+    Args:
+        entrypoint: looked up in ``path``, or relative to ``cwd`` where it has a slash.
+        cwd: the replica's working folder.
+        path: the replica's PATH.
+        role: the role's name, for the error.
+
+    Raises:
+        UsageError: there is no such program, or it may not be run.
+    """
+    import shutil
+
+    if os.sep in entrypoint:
+        program = os.path.join(cwd, entrypoint)
+        if os.path.isfile(program) and os.access(program, os.X_OK):
+            return program
+        why = "is a folder" if os.path.isdir(program) else "may not be executed (chmod +x)"
+        raise UsageError(
+            f"entrypoint `{entrypoint}` of role `{role}` {why if os.path.exists(program) else 'does not exist'}"
+        )
+    found = shutil.which(entrypoint, path=path)
+    if found is None:
+        raise UsageError(
+            f"entrypoint `{entrypoint}` of role `{role}` was not found on PATH",
+            hint=_entrypoint_hint(entrypoint),
+        )
+    return os.path.join(cwd, found)
+
+
+def _entrypoint_hint(entrypoint: str) -> str:
+    if any(c.isspace() for c in entrypoint.strip()):
+        return "an entrypoint is one program; its arguments go into args"
+    if entrypoint == "torchrun":
+        return "install PyTorch into the environment that runs torchx (`pip install torch`)"
+    return "install it, or name it by its path"
+
+
+def check_script(args: Sequence[str], cwd: str, role: str) -> None:
+    """Refuses a Python command whose script is not there.
+
+    Args:
+        args: the command, program first: ``python FILE``, ``torchrun FILE``, ``python -m torch.distributed.run FILE``, or a
+            shell that passes one of these on through ``"$@"``.
+        cwd: the folder that a relative script path starts from.
+        role: the role's name, for the error.
+
+    Raises:
+        UsageError: the script does not exist.
+    """
+    script = find_script(args)
+    if script is not None and not os.path.exists(os.path.join(cwd, script)):
+        raise UsageError(
+            f"script `{script}` of role `{role}` does not exist in {cwd}", hint="check the path, or `cd` to its folder"
+        )
+
+
+def find_script(args: Sequence[str]) -> str | None:
+    """The script file that a Python command runs; None where there is none, or that can't be told for certain."""
+    program = os.path.basename(args[0])
+    rest = list(args[1:])
+    if program in _SHELLS and len(rest) > 2 and rest[0] == "-c" and rest[1].rstrip().endswith('"$@"'):
+        # What follows the code is $0 and then the words of "$@".
+        passed_on = rest[3:] if os.path.basename(rest[2]) in _SHELLS or not _is_command(rest[2]) else rest[2:]
+        return find_script(passed_on) if passed_on else None
+    if program in _TORCH_LAUNCHERS:
+        return _first_operand(rest)
+    if program.rstrip("0123456789.") == "python":
+        return _python_script(rest)
+    return None
+
+
+def _is_command(word: str) -> bool:
+    name = os.path.basename(word)
+    return name in _TORCH_LAUNCHERS or name.rstrip("0123456789.") == "python"
+
+
+def _python_script(args: list[str]) -> str | None:
+    while args:
+        word = args.pop(0)
+        if word == "-m" and args and args[0] in _TORCH_LAUNCHERS:
+            return _first_operand(args[1:])
+        if word in _PYTHON_WITH_VALUE:
+            del args[:1]
+        elif word == "-" or (word.startswith("-") and ("c" in word or "m" in word) and not word.startswith("--")):
+            return None
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def _first_operand(args: list[str]) -> str | None:
+    """The first word that is no option, where all options before it are written ``--name=value``."""
+    for word in args:
+        if word in ("-m", "--module", "--no-python", "--no_python"):
+            return None
+        if not word.startswith("-"):
+            return word
+        if "=" not in word and word not in ("--standalone",):
+            return None  # the next word may be this option's value
+    return None

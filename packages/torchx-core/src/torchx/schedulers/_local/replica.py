@@ -1,0 +1,157 @@
+"""One replica's process, and the replicas of one role together."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import resource
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torchx.schedulers._local.output import Output
+
+GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+_FILE_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
+@functools.lru_cache(maxsize=1)
+def null_input() -> int:
+    """An open descriptor of the null device. Opening it in the child would need a free number below its own limit."""
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+class Replica:
+    """One replica over all its attempts.
+
+    Args:
+        group: the replicas of its role.
+        index: its number in the role.
+        spec: its part of the request: args, executable, env, cwd, log_dir.
+        pipes: the read and write ends for its stdout and stderr, kept over restarts.
+    """
+
+    def __init__(self, group: Group, index: int, spec: dict[str, Any], pipes: list[tuple[int, int]]) -> None:
+        self.group = group
+        self.index = index
+        self.spec = spec
+        self.pipes = pipes
+        self.output: Output | None = None
+        self.pid = 0
+        self.exit_code: int | None = None
+        self.restarts = 0
+        self.stopped = False  # by us: a restart or the job's end
+        self.state = "PENDING"
+
+    def start(self) -> None:
+        """Starts a new attempt, in a process group of its own.
+
+        Raises:
+            OSError: the program can't be run.
+        """
+        spec = self.spec
+        if os.path.lexists(spec["error_file"]):
+            os.unlink(spec["error_file"])
+        os.chdir(spec["cwd"])
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Programs that use select(2) break when they inherit our raised limit.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_FILE_LIMIT[0], limit[1]))
+        try:
+            self.pid = os.posix_spawn(
+                spec["executable"],
+                spec["args"],
+                {**os.environ, **spec["env"]},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, null_input(), 0),
+                    (os.POSIX_SPAWN_DUP2, self.pipes[0][1], 1),
+                    (os.POSIX_SPAWN_DUP2, self.pipes[1][1], 2),
+                ],
+                setpgroup=0,
+                setsigmask=(),
+                setsigdef=(signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD),
+            )
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        self.exit_code = None
+        self.stopped = False
+        self.state = "RUNNING"
+
+    def ended(self, exit_code: int) -> None:
+        """Takes note of the end of the current attempt, which is also the end of what it left in the background."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.exit_code = exit_code
+        if self.stopped:
+            self.state = "CANCELLED"
+        else:
+            self.state = "SUCCEEDED" if exit_code == 0 else "FAILED"
+
+    def failure(self) -> str:
+        """One line on how the replica failed."""
+        name = f"{self.group.role['name']}/{self.index}"
+        code = self.exit_code or 0
+        if code >= 0:
+            return f"replica {name} exited with code {code}"
+        try:
+            text = signal.Signals(-code).name
+        except ValueError:
+            text = f"signal {-code}"
+        return f"replica {name} was killed by {text}"
+
+    def record(self) -> dict[str, Any]:
+        """What the state file says of it."""
+        waiting = self in self.group.restarting
+        return {
+            "role": self.group.role["name"],
+            "id": self.index,
+            "state": "PENDING" if waiting else self.state,
+            "pid": self.pid,
+            "exit_code": self.exit_code,
+            "restarts": self.restarts,
+        }
+
+
+class Group:
+    """The replicas of one role, and who of them is to be started again once it has stopped."""
+
+    def __init__(self, role: dict[str, Any]) -> None:
+        self.role = role
+        self.replicas: list[Replica] = []
+        self.restarts = 0
+        self.restarting: list[Replica] = []
+        self.kill_at: float | None = None
+
+    def restart(self, replicas: list[Replica]) -> None:
+        """Stops the given replicas; they are started again when the last one has ended."""
+        self.restarting = list(replicas)
+        running = [r for r in replicas if r.state == "RUNNING"]
+        for replica in running:
+            replica.stopped = True
+        if running:
+            self.kill_at = time.monotonic() + GRACE
+            self.kill(signal.SIGTERM, running)
+
+    def is_stopped(self) -> bool:
+        """Whether nobody who is to be restarted still runs."""
+        return all(replica.state != "RUNNING" for replica in self.restarting)
+
+    def take_restarting(self) -> list[Replica]:
+        """Who is to be restarted; the list is empty afterwards."""
+        taken, self.restarting = self.restarting, []
+        self.kill_at = None
+        return taken
+
+    def kill(self, number: signal.Signals, replicas: list[Replica] | None = None) -> None:
+        """Sends a signal to the process groups of those that are to be restarted and still run."""
+        if number == signal.SIGKILL:
+            self.kill_at = None
+        for replica in self.restarting if replicas is None else replicas:
+            if replica.state == "RUNNING":
+                try:
+                    os.killpg(replica.pid, number)
+                except (ProcessLookupError, PermissionError):
+                    continue

@@ -1,0 +1,247 @@
+"""An ``AppDef`` as the request that the supervisor carries out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from torchx.errors import UsageError
+from torchx.schedulers._local.gpus import ENV_CUDA_VISIBLE_DEVICES, assign_gpus, count_gpus
+from torchx.schedulers._local.opts import Opts
+from torchx.schedulers._local.output import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
+from torchx.schedulers.ids import random_id
+from torchx.specs.api import MISSING, AppDef, CfgVal, Role, macros
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torchx.schedulers._local.images import ImageProvider
+
+ENV_RANK0_HOST = "TORCHX_RANK0_HOST"
+ENV_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
+ERROR_FILE = "error.json"
+
+
+@dataclass
+class ReplicaParam:
+    """What one replica runs.
+
+    Attributes:
+        args: the command, program first.
+        env: what is set on top of the submitting process's environment.
+        stdout, stderr, combined: its log files.
+        cwd: its working folder.
+    """
+
+    args: list[str]
+    env: dict[str, str]
+    stdout: str | None = None
+    stderr: str | None = None
+    combined: str | None = None
+    cwd: str | None = None
+
+
+@dataclass
+class PopenRequest:
+    """A job for this machine.
+
+    Attributes:
+        app_id: its id, made here so that a repeated submission is one job.
+        log_dir: the folder under which the replicas' log folders are.
+        role_params: role name to its replicas.
+        role_log_dirs: role name to the log folder of each replica.
+        app: the job as described by the user, macros in place.
+        token: tells this dry run from any other.
+    """
+
+    app_id: str
+    log_dir: str
+    role_params: dict[str, list[ReplicaParam]]
+    role_log_dirs: dict[str, list[str]]
+    app: AppDef = field(repr=False)
+    token: str = field(default_factory=random_id, repr=False)
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+def build_request(
+    app: AppDef, cfg: Mapping[str, CfgVal], *, app_id: str, app_folder: str, images: ImageProvider
+) -> PopenRequest:
+    """Translates a job.
+
+    Args:
+        app: the job.
+        cfg: resolved options.
+        app_id: its new id.
+        app_folder: where the job's files go by default.
+        images: finds the roles' images.
+
+    Raises:
+        UsageError: the job can't run here, whatever happens.
+    """
+    opts = Opts.from_cfg(cfg)
+    logs = (
+        os.path.join(os.path.abspath(os.path.expanduser(opts.log_dir)), app_id)
+        if opts.log_dir
+        else os.path.join(app_folder, "logs")
+    )
+    request = PopenRequest(app_id=app_id, log_dir=logs, role_params={}, role_log_dirs={}, app=app)
+    gpus = assign_gpus(app, count_gpus()) if opts.auto_set_cuda_visible_devices else {}
+    for role in app.roles:
+        if role.name in request.role_params:
+            raise UsageError(f"two roles are named `{role.name}`", hint="give each role a name of its own")
+        _check_role(role)
+        img_root = images.fetch_role(role)
+        dirs = [os.path.join(logs, folder_name(role.name), str(k)) for k in range(role.num_replicas)]
+        request.role_log_dirs[role.name] = dirs
+        request.role_params[role.name] = [
+            _replica(role, k, log_dir, app_id, img_root, images, cfg) for k, log_dir in enumerate(dirs)
+        ]
+        for param, devices in zip(request.role_params[role.name], gpus.get(role.name, ()), strict=False):
+            param.env.setdefault(ENV_CUDA_VISIBLE_DEVICES, devices)
+    return request
+
+
+def folder_name(name: str) -> str:
+    """A role's name as the name of one folder: signs other than letters, digits, ``_``, ``-`` and inner dots become ``%XX``.
+
+    >>> folder_name("a/../b")
+    'a%2F..%2Fb'
+    """
+    plain = "".join(
+        c if (c.isascii() and c.isalnum()) or c in "._-" else "".join(f"%{b:02X}" for b in os.fsencode(c)) for c in name
+    )
+    return plain if plain.strip(".") else plain.replace(".", "%2E")
+
+
+def _check_role(role: Role) -> None:
+    if role.entrypoint in (MISSING, ""):
+        raise UsageError(f"role `{role.name}` has no entrypoint", hint="set the program to run: Role(entrypoint=...)")
+    if role.num_replicas < 1:
+        raise UsageError(f"role `{role.name}` has {role.num_replicas} replicas", hint="num_replicas must be at least 1")
+    for text in (role.entrypoint, *role.args, *role.env, *role.env.values()):
+        if not isinstance(text, str):
+            raise UsageError(
+                f"role `{role.name}`: arguments and environment must be strings, not {text!r}",
+                hint=f"write {str(text)!r}",
+            )
+        if "\0" in text:
+            raise UsageError(f"role `{role.name}`: {text!r} holds a NUL character, which no process can be given")
+    for name in role.env:
+        if not name or "=" in name:
+            raise UsageError(f"role `{role.name}`: {name!r} can't be the name of an environment variable")
+
+
+def _replica(
+    role: Role, k: int, log_dir: str, app_id: str, img_root: str, images: ImageProvider, cfg: Mapping[str, CfgVal]
+) -> ReplicaParam:
+    values = macros.Values(img_root=img_root, app_id=app_id, replica_id=str(k), rank0_env=ENV_RANK0_HOST)
+    filled = values.apply(role)
+    env = dict(filled.env)
+    env.setdefault(ENV_RANK0_HOST, "localhost")
+    env.setdefault(ENV_ERROR_FILE, os.path.join(log_dir, ERROR_FILE))
+    in_front = images.get_path(img_root, cfg)
+    if in_front:
+        env["PATH"] = in_front + os.pathsep + env.get("PATH", os.environ.get("PATH", os.defpath))
+    return ReplicaParam(
+        args=[images.get_entrypoint(img_root, filled), *filled.args],
+        env=env,
+        stdout=os.path.join(log_dir, STDOUT_LOG),
+        stderr=os.path.join(log_dir, STDERR_LOG),
+        combined=os.path.join(log_dir, COMBINED_LOG),
+        cwd=images.get_cwd(role.image),
+    )
+
+
+def render(request: PopenRequest) -> str:
+    """The request as YAML-like text for people, secrets masked."""
+    from torchx.util.masking import mask_args, mask_env
+    from torchx.util.shlex import join
+
+    lines = [f"app_id: {request.app_id}", f"log_dir: {request.log_dir}", "roles:"]
+    for name, replicas in request.role_params.items():
+        lines.append(f"  {name}:")
+        for k, replica in enumerate(replicas):
+            lines += [
+                f"    - replica: {k}",
+                f"      cmd: {join(mask_args(replica.args))}",
+                f"      cwd: {replica.cwd}",
+                "      env:",
+            ]
+            lines += [f"        {key}={value}" for key, value in mask_env(replica.env).items()]
+    return "\n".join(lines)
+
+
+def to_record(request: PopenRequest, *, session: str, programs: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The request as the supervisor reads it.
+
+    Args:
+        request: the job.
+        session: the session that submits it.
+        programs: role name to the absolute path of each replica's program.
+    """
+    return {
+        "version": 1,
+        "token": request.token,
+        "app_id": request.app_id,
+        "session": session,
+        "log_dir": request.log_dir,
+        "name": request.app.name,
+        "metadata": dict(request.app.metadata),
+        "roles": [
+            {
+                "name": role.name,
+                "max_retries": role.max_retries,
+                "retry_policy": role.retry_policy.value,
+                "spec": role_record(role),
+                "replicas": [
+                    {
+                        "executable": program,
+                        "args": param.args,
+                        "env": param.env,
+                        "cwd": param.cwd or os.getcwd(),
+                        "log_dir": log_dir,
+                        "error_file": param.env[ENV_ERROR_FILE],
+                    }
+                    for program, param, log_dir in zip(
+                        programs[role.name],
+                        request.role_params[role.name],
+                        request.role_log_dirs[role.name],
+                        strict=True,
+                    )
+                ],
+            }
+            for role in request.app.roles
+        ],
+    }
+
+
+def role_record(role: Role) -> dict[str, Any]:
+    """What ``describe`` needs to give a role back to somebody who did not submit it."""
+    resource = role.resource
+    return {
+        "image": role.image,
+        "min_replicas": role.min_replicas,
+        "entrypoint": role.entrypoint,
+        "args": list(role.args),
+        "env": dict(role.env),
+        "num_replicas": role.num_replicas,
+        "resource": {"cpu": resource.cpu, "gpu": resource.gpu, "memMB": resource.memMB},
+        "port_map": dict(role.port_map),
+    }
+
+
+def role_from_record(record: Mapping[str, Any]) -> Role:
+    """The inverse of ``role_record``, for one entry of the request's ``roles``."""
+    from torchx.specs.api import Resource, RetryPolicy
+
+    spec = dict(record["spec"])
+    spec["resource"] = Resource(**spec["resource"])
+    return Role(
+        name=record["name"],
+        max_retries=record["max_retries"],
+        retry_policy=RetryPolicy(record["retry_policy"]),
+        **spec,
+    )

@@ -1,0 +1,217 @@
+"""The jobs of this machine, as folders that any process can read: ``$TORCHX_HOME/local/<app id>/``.
+
+A job's folder appears as a whole or not at all. Who reads a job whose supervisor is gone finds that out, ends what is left
+of it, and records it: no job stays RUNNING for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from torchx.errors import TorchXError
+from torchx.schedulers._local import proctree
+from torchx.schedulers._local.guardian import lost_message, mark_failed
+from torchx.schedulers._local.statefile import write_atomic
+from torchx.schedulers._local.supervisor import CANCEL_FILE, REQUEST_FILE, STATE_FILE
+from torchx.specs.api import TORCHX_HOME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TERMINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+SPACE_PER_REPLICA = 1024
+"""Bytes that must be free for each replica's records when a job is submitted."""
+
+
+class AppExistsError(TorchXError):
+    """There is a job with this id already."""
+
+
+class Store:
+    """The folders of all local jobs.
+
+    Args:
+        root: the folder they are in; by default below ``TORCHX_HOME``, looked up at every use.
+    """
+
+    def __init__(self, root: str | None = None) -> None:
+        self._root = root
+
+    @property
+    def root(self) -> str:
+        """The folder of all jobs."""
+        return self._root or os.path.abspath(TORCHX_HOME("local"))
+
+    def folder(self, app_id: str) -> str:
+        """The folder of one job, whether there is one or not."""
+        return os.path.join(self.root, app_id)
+
+    def exists(self, app_id: str) -> bool:
+        """Whether there is such a job."""
+        return _is_app_id(app_id) and os.path.isfile(os.path.join(self.folder(app_id), REQUEST_FILE))
+
+    def create(self, record: dict[str, Any]) -> str:
+        """Makes a job's folder.
+
+        Args:
+            record: the request as the supervisor reads it.
+
+        Returns:
+            The folder.
+
+        Raises:
+            AppExistsError: there is one already.
+            TorchXError: the folder can't be written; nothing is left of it.
+        """
+        final = self.folder(record["app_id"])
+        draft = os.path.join(self.root, f".new-{record['app_id']}-{record['token']}")
+        try:
+            os.makedirs(self.root, mode=0o700, exist_ok=True)
+            os.mkdir(draft, 0o700)
+            write_atomic(os.path.join(draft, REQUEST_FILE), json.dumps(record).encode())
+            self._check_space(draft, sum(len(role["replicas"]) for role in record["roles"]))
+            os.rename(draft, final)
+        except OSError as error:
+            import shutil
+
+            shutil.rmtree(draft, ignore_errors=True)
+            if os.path.isdir(final):
+                raise AppExistsError(f"the job `{record['app_id']}` exists already") from error
+            raise TorchXError(
+                f"can't write the job's records to {self.root}: {error.strerror}",
+                hint="free some space, or set TORCHX_HOME to a folder that can be written",
+            ) from error
+        return final
+
+    def remove(self, app_id: str) -> None:
+        """Deletes a job's folder with all that is in it; the job must have ended."""
+        import shutil
+
+        gone = os.path.join(self.root, f".gone-{app_id}")
+        os.rename(self.folder(app_id), gone)
+        shutil.rmtree(gone)
+
+    def request(self, app_id: str) -> dict[str, Any] | None:
+        """What was submitted; None where there is no such job."""
+        return _read_json(os.path.join(self.folder(app_id), REQUEST_FILE)) if _is_app_id(app_id) else None
+
+    def state(self, app_id: str) -> dict[str, Any] | None:
+        """The job's record now; None where there is no such job.
+
+        The record is as in the supervisor's state file; before it has written one, and where it can't be told whether the job
+        is still alive, it has no replicas.
+        """
+        if not _is_app_id(app_id):
+            return None
+        state = self._read_state(app_id)
+        if state is None or state["state"] in TERMINAL:
+            return state
+        return self._check_alive(app_id, state)
+
+    def app_ids(self) -> Iterator[str]:
+        """The ids of all jobs, in no order."""
+        try:
+            with os.scandir(self.root) as entries:
+                yield from (entry.name for entry in entries if _is_app_id(entry.name))
+        except FileNotFoundError:
+            return
+
+    def cancel(self, app_id: str) -> None:
+        """Asks the job's supervisor to end it. Nothing happens to a job that has ended.
+
+        Raises:
+            TorchXError: the job runs on another host.
+        """
+        import signal
+
+        state = self.state(app_id)
+        if state is None or state["state"] in TERMINAL:
+            return
+        if state["state"] == "UNKNOWN":
+            raise TorchXError(f"can't cancel `{app_id}`: {state['msg']}")
+        with open(os.path.join(self.folder(app_id), CANCEL_FILE), "wb"):
+            pass
+        supervisor = state.get("supervisor")
+        if supervisor is not None:
+            # Continued first, in case somebody has stopped it.
+            pids = [supervisor[0]] if proctree.is_alive(*supervisor) else []
+            proctree.send(pids, signal.SIGCONT)
+            proctree.send(pids, signal.SIGTERM)
+
+    def _check_space(self, folder: str, replicas: int) -> None:
+        from torchx.schedulers._local.statefile import allocate
+
+        path = os.path.join(folder, "space")
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            allocate(fd, 16384 + SPACE_PER_REPLICA * replicas)
+        finally:
+            os.close(fd)
+            os.unlink(path)
+
+    def _read_state(self, app_id: str) -> dict[str, Any] | None:
+        folder = self.folder(app_id)
+        state = _read_json(os.path.join(folder, STATE_FILE))
+        if state is None and self.exists(app_id):
+            # Read again: it may have been written between the two looks.
+            state = _read_json(os.path.join(folder, STATE_FILE)) or {"state": "SUBMITTED", "msg": "", "replicas": []}
+        return state
+
+    def _check_alive(self, app_id: str, state: dict[str, Any]) -> dict[str, Any] | None:
+        request = self.request(app_id)
+        if request is None:  # deleted meanwhile
+            return None
+        if request["host"] != hostname():
+            return {**state, "state": "UNKNOWN", "msg": f"it runs on host {request['host']}; ask there", "replicas": []}
+        rebooted = bool(state.get("boot")) and state["boot"] != proctree.boot_id()
+        watchers = [state.get("supervisor") or request["submitter"], state.get("guardian")]
+        if not rebooted and any(proctree.is_alive(*watcher) for watcher in watchers if watcher):
+            return state
+        return self._bury(app_id, request, rebooted=rebooted)
+
+    def _bury(self, app_id: str, request: dict[str, Any], *, rebooted: bool) -> dict[str, Any] | None:
+        """Ends and records a job that nobody watches any more. One process at a time does it."""
+        import fcntl
+
+        folder = self.folder(app_id)
+        with open(os.path.join(folder, REQUEST_FILE), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            state = self._read_state(app_id)
+            if state is None or state["state"] in TERMINAL:
+                return state
+            if not rebooted:
+                groups = (
+                    {r["pid"] for r in state["replicas"] if r["pid"] and r["state"] == "RUNNING"}
+                    if proctree.PORTABLE
+                    else set()
+                )
+                proctree.kill_all(set(), groups, set(), timeout=10, marker=f"TORCHX_LOCAL_TOKEN={request['token']}")
+            state = mark_failed(
+                state, "the machine was restarted while the job ran" if rebooted else lost_message(None)
+            )
+            write_atomic(os.path.join(folder, STATE_FILE), json.dumps(state).encode())
+            return state
+
+
+def hostname() -> str:
+    """This machine's name, as jobs are marked with it."""
+    return os.uname().nodename
+
+
+def _is_app_id(name: str) -> bool:
+    return bool(name) and not name.startswith(".") and os.sep not in name and "\0" not in name
+
+
+def _read_json(path: str) -> dict[str, Any] | None:
+    try:
+        with open(path, "rb") as file:
+            record: dict[str, Any] = json.loads(file.read())
+            return record
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        raise TorchXError(f"can't read {path}: {error.strerror}", hint="the job belongs to another user") from error
+    except ValueError as error:
+        raise TorchXError(f"{path} is damaged: {error}", hint=f"remove {os.path.dirname(path)}") from error

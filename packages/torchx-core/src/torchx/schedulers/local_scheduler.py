@@ -1,0 +1,381 @@
+"""Runs jobs as processes of this machine.
+
+Jobs belong to the machine: any process can see, follow, cancel and delete a job, whoever submitted it and whether that
+process still lives. ``local_cwd`` takes the current folder for every image.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, List, Optional
+from weakref import WeakValueDictionary
+
+from torchx.errors import TorchXError, UsageError, nearest
+from torchx.schedulers._local import preflight
+from torchx.schedulers._local.images import CWDImageProvider, ImageProvider, LocalDirectoryImageProvider
+from torchx.schedulers._local.opts import Opts
+from torchx.schedulers._local.output import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
+from torchx.schedulers._local.request import PopenRequest, ReplicaParam, build_request, role_from_record, to_record
+from torchx.schedulers._local.store import TERMINAL, AppExistsError, Store, hostname
+from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
+from torchx.schedulers.ids import make_unique
+from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, ReplicaStatus, RoleStatus, runopts
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from torchx.schedulers._local.logsource import AppWatch
+    from torchx.schedulers.logs import LogSource
+
+__all__ = [
+    "COMBINED_LOG",
+    "STDERR_LOG",
+    "STDOUT_LOG",
+    "AppId",
+    "CWDImageProvider",
+    "ImageProvider",
+    "LocalDirectoryImageProvider",
+    "LocalOpts",
+    "LocalScheduler",
+    "LogIterator",
+    "Opts",
+    "PopenRequest",
+    "ReplicaParam",
+    "create_scheduler",
+]
+
+AppId = str
+LocalOpts = Opts
+
+DELETE_TIMEOUT = 15.0
+"""Seconds that ``delete`` waits for a cancelled job's end."""
+
+
+class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
+    """Jobs as processes of this machine.
+
+    Args:
+        session_name: name of the runner's session.
+        image_provider_class: makes the object that finds the roles' images, from the options.
+        backend: the name that app handles begin with.
+        root: the folder of all jobs' records; by default ``$TORCHX_HOME/local``.
+    """
+
+    def __init__(
+        self,
+        session_name: str,
+        image_provider_class: Callable[..., ImageProvider] = CWDImageProvider,
+        backend: str = "local_cwd",
+        root: str | None = None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(backend, session_name)
+        self._image_provider_class = image_provider_class
+        self._store = Store(root)
+        self._watches: WeakValueDictionary[str, AppWatch] = WeakValueDictionary()
+
+    def _run_opts(self) -> runopts:
+        return Opts.as_runopts()
+
+    def _validate(self, app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal]) -> None:
+        """Accepts roles without a resource: processes of this machine share it."""
+
+    # -- submission ------------------------------------------------------------------------------------------------
+
+    def _submit_dryrun(self, app: AppDef, cfg: Mapping[str, CfgVal]) -> AppDryRunInfo[PopenRequest]:
+        app_id = _new_app_id(app.name)
+        images = self._image_provider_class()
+        request = build_request(app, cfg, app_id=app_id, app_folder=self._store.folder(app_id), images=images)
+        return AppDryRunInfo(request, str)
+
+    def schedule(self, dryrun_info: AppDryRunInfo[PopenRequest]) -> str:
+        """Starts the job and returns when all replicas have been started.
+
+        Raises:
+            TorchXError: a program or script does not exist, a folder can't be written, a replica can't be started. Nothing of
+                the job is left then.
+        """
+        from torchx.schedulers._local.launch import start_supervisor
+
+        request = dryrun_info.request
+        programs = {
+            role.name: [_program(role.name, param) for param in request.role_params[role.name]]
+            for role in request.app.roles
+        }
+        record = to_record(request, session=self.session_name, programs=programs)
+        record["host"] = hostname()
+        record["submitter"] = _identity()
+        record["submitted"] = time.time()
+        try:
+            folder = self._store.create(record)
+        except AppExistsError:
+            existing = self._store.request(request.app_id)
+            if existing is not None and existing["token"] == request.token:
+                return request.app_id
+            raise
+        try:
+            _make_log_folder(request.log_dir)
+            start_supervisor(folder, request.token)
+        except BaseException:
+            self._store.remove(request.app_id)
+            raise
+        return request.app_id
+
+    # -- a submitted job -------------------------------------------------------------------------------------------
+
+    def describe(self, app_id: str) -> Optional[DescribeAppResponse]:
+        state = self._store.state(app_id)
+        request = self._store.request(app_id)
+        if state is None or request is None:
+            return None
+        statuses = _role_statuses(request, state)
+        errors = [r.structured_error_msg for role in statuses for r in role.replicas if r.structured_error_msg != NONE]
+        return DescribeAppResponse(
+            app_id=app_id,
+            state=AppState[state["state"]],
+            num_restarts=state.get("num_restarts", 0),
+            msg=state["msg"],
+            structured_error_msg=errors[0] if errors else NONE,
+            ui_url=f"file://{request['log_dir']}",
+            metadata=request["metadata"],
+            roles_statuses=statuses,
+            roles=[role_from_record(role) for role in request["roles"]],
+        )
+
+    def describe_native(self, app_id: str) -> Optional[AppDryRunInfo[Any]]:
+        request = self._store.request(app_id)
+        if request is None:
+            return None
+        import json
+
+        from torchx.util.masking import mask_args, mask_env
+
+        def render(record: dict[str, Any]) -> str:
+            shown = json.loads(json.dumps(record))
+            for role in shown["roles"]:
+                for part in (role["spec"], *role["replicas"]):
+                    part["env"], part["args"] = dict(mask_env(part["env"])), list(mask_args(part["args"]))
+            return json.dumps(shown, indent=2)
+
+        return AppDryRunInfo(request, render)
+
+    def exists(self, app_id: str) -> bool:
+        return self._store.exists(app_id)
+
+    def list(self, cfg: Mapping[str, CfgVal] | None = None) -> List[ListAppResponse]:
+        return [*self.iter_list(cfg)]
+
+    def iter_list(self, cfg: Mapping[str, CfgVal] | None = None) -> Iterator[ListAppResponse]:
+        for app_id in self._store.app_ids():
+            state = self._store.state(app_id)
+            if state is not None:
+                yield ListAppResponse(app_id=app_id, state=AppState[state["state"]], name=_name_of(app_id))
+
+    def _cancel_existing(self, app_id: str) -> None:
+        self._store.cancel(app_id)
+
+    def _delete_existing(self, app_id: str) -> None:
+        """Cancels the job if it runs, waits for its end, and removes its records and the logs below ``TORCHX_HOME``.
+
+        Logs in a ``log_dir`` of the user's own stay.
+
+        Raises:
+            TorchXError: the job can't be ended.
+        """
+        self._store.cancel(app_id)
+        end = time.monotonic() + DELETE_TIMEOUT
+        while (state := self._store.state(app_id)) is not None and state["state"] not in TERMINAL:
+            if time.monotonic() > end:
+                raise TorchXError(
+                    f"`{app_id}` did not end in {DELETE_TIMEOUT:.0f} s", hint="try again, or see its processes with ps"
+                )
+            time.sleep(0.05)
+        if state is not None:
+            self._store.remove(app_id)
+
+    # -- logs ------------------------------------------------------------------------------------------------------
+
+    def log_source(
+        self,
+        app_id: str,
+        role_name: str,
+        k: int = 0,
+        *,
+        since: Optional[datetime] = None,
+        until: Optional[datetime] = None,
+        streams: Optional[Stream] = None,
+    ) -> LogSource:
+        from torchx.schedulers._local.logsource import LocalLogSource
+
+        request = self._store.request(app_id)
+        if request is None:
+            raise UsageError(f"there is no local job `{app_id}`", hint="`torchx list -s local_cwd` shows what there is")
+        names = [role["name"] for role in request["roles"]]
+        if role_name not in names:
+            raise UsageError(
+                f"`{app_id}` has no role `{role_name}`",
+                hint=nearest(role_name, names) or f"its roles: {', '.join(names)}",
+            )
+        role = request["roles"][names.index(role_name)]
+        if not 0 <= k < len(role["replicas"]):
+            raise UsageError(
+                f"role `{role_name}` of `{app_id}` has no replica {k}", hint=f"it has {len(role['replicas'])}, from 0"
+            )
+        before = sum(len(r["replicas"]) for r in request["roles"][: names.index(role_name)])
+        return LocalLogSource(
+            self._watch(app_id),
+            role["replicas"][k]["log_dir"],
+            stream=streams or Stream.COMBINED,
+            replica=before + k,
+            restartable=_may_restart(request, role),
+            since=since,
+            until=until,
+        )
+
+    def log_waiter(self, app_id: str) -> Callable[[float], object]:
+        return self._watch(app_id).wait
+
+    def _watch(self, app_id: str) -> AppWatch:
+        from torchx.schedulers._local.logsource import AppWatch
+
+        return self._watches.setdefault(app_id, AppWatch(self._store, app_id))
+
+
+class LogIterator:
+    """The lines of one local log file, as text.
+
+    Args:
+        app_id: the job.
+        regex: only lines in which it is found.
+        log_file: the file.
+        scheduler: the scheduler that runs the job.
+        should_tail: go on until the job has ended.
+    """
+
+    def __init__(
+        self, app_id: str, regex: str, log_file: str, scheduler: Scheduler[Any], should_tail: bool = True
+    ) -> None:
+        from torchx.schedulers.logs import iter_lines
+
+        self._lines = iter(
+            iter_lines(
+                _FileSource(log_file, lambda: _has_ended(scheduler, app_id)),
+                regex=regex or None,
+                should_tail=should_tail,
+            )
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        return next(self._lines)
+
+
+class _FileSource:
+    def __init__(self, path: str, ended: Callable[[], bool]) -> None:
+        self._path = path
+        self._ended = ended
+
+    def read(self, position: object | None, limit: int) -> Any:
+        from torchx.schedulers.logs import LogChunk
+
+        at = position if isinstance(position, int) else 0
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                file.seek(at)
+                data = file.read(limit)
+        except FileNotFoundError:
+            data = b""
+        return LogChunk(data, at + len(data))
+
+    def finished(self) -> bool:
+        return self._ended()
+
+
+def create_scheduler(
+    session_name: str,
+    image_provider_class: Callable[..., ImageProvider] = CWDImageProvider,
+    **kwargs: object,
+) -> LocalScheduler:
+    """Makes the ``local_cwd`` scheduler."""
+    return LocalScheduler(session_name, image_provider_class)
+
+
+def _has_ended(scheduler: Scheduler[Any], app_id: str) -> bool:
+    described = scheduler.describe(app_id)
+    return described is None or described.state.name in TERMINAL
+
+
+def _new_app_id(name: str) -> str:
+    """An id that is safe as the name of a folder and in an app handle."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "-" for c in name).strip(".-_")
+    return make_unique(plain[:100] or "app")
+
+
+def _name_of(app_id: str) -> str:
+    return app_id.rpartition("-")[0]
+
+
+def _program(role: str, param: ReplicaParam) -> str:
+    """The program of a replica; the environment of the running interpreter comes last on its PATH."""
+    cwd = param.cwd or os.getcwd()
+    import sys
+
+    path = param.env.get("PATH", os.environ.get("PATH", os.defpath))
+    own = os.path.dirname(sys.executable)
+    if own and own not in path.split(os.pathsep):
+        path = param.env["PATH"] = f"{path}{os.pathsep}{own}"
+    program = preflight.find_program(param.args[0], cwd, path, role)
+    preflight.check_script(param.args, cwd, role)
+    return program
+
+
+def _identity() -> List[Any]:
+    from torchx.schedulers._local import proctree
+
+    return [os.getpid(), proctree.start_time(os.getpid())]
+
+
+def _make_log_folder(path: str) -> None:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(13, "Permission denied", path)
+    except OSError as error:
+        raise TorchXError(
+            f"can't write logs to {path}: {error.strerror}", hint="choose another folder with -cfg log_dir=..."
+        ) from error
+
+
+def _may_restart(request: Mapping[str, Any], role: Mapping[str, Any]) -> bool:
+    """Whether a replica of a role may run again after it has ended well."""
+    if role["max_retries"] > 0 and role["retry_policy"] == "ROLE":
+        return True
+    return any(r["max_retries"] > 0 and r["retry_policy"] == "APPLICATION" for r in request["roles"])
+
+
+def _role_statuses(request: Mapping[str, Any], state: Mapping[str, Any]) -> List[RoleStatus]:
+    statuses = {role["name"]: RoleStatus(role["name"], []) for role in request["roles"]}
+    specs = {(role["name"], k): spec for role in request["roles"] for k, spec in enumerate(role["replicas"])}
+    for replica in state["replicas"]:
+        statuses[replica["role"]].replicas.append(
+            ReplicaStatus(
+                id=replica["id"],
+                state=AppState[replica["state"]],
+                role=replica["role"],
+                hostname="localhost",
+                structured_error_msg=_error_of(replica, specs[replica["role"], replica["id"]]),
+            )
+        )
+    return [*statuses.values()]
+
+
+def _error_of(replica: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    if replica["state"] != "FAILED":
+        return NONE
+    from torchx.schedulers._local.errorfile import read_error
+
+    return read_error(spec["error_file"], os.path.join(spec["log_dir"], STDERR_LOG))
