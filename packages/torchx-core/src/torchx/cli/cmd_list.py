@@ -1,0 +1,62 @@
+"""``torchx list``."""
+
+from __future__ import annotations
+
+import sys
+
+from torchx.cli.cmd_base import SubCommand
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from torchx.schedulers.api import ListAppResponse
+
+STATE_WIDTH = len("UNSUBMITTED") + 2
+
+
+class CmdList(SubCommand):
+    """Lists the jobs of a scheduler: handle, state and name, one job a line.
+
+    The lines come as the scheduler tells of the jobs. Away from a terminal tabs separate the columns; ``--json`` prints
+    one JSON object a line.
+    """
+
+    def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
+        """Adds the arguments."""
+        from torchx.cli.argparse_util import torchxconfig_list
+        from torchx.cli.parser import add_flag
+        from torchx.cli.schedulers import add_scheduler_arguments
+
+        add_scheduler_arguments(subparser, torchxconfig_list)
+        add_flag(subparser, "--json", help="print one JSON object a line")
+
+    def run(self, args: argparse.Namespace) -> None:
+        """Prints the jobs."""
+        from torchx.cli.output import is_terminal, print_json, write
+        from torchx.cli.schedulers import check_scheduler, default_scheduler
+        from torchx.runner import get_runner
+
+        scheduler = args.scheduler or default_scheduler()
+        check_scheduler(scheduler)
+        terminal = is_terminal()
+        with get_runner() as runner:
+            cfg = runner.cfg_from_str(scheduler, args.scheduler_args or "")
+            for app in runner.iter_list(scheduler, cfg):
+                if args.json:
+                    print_json(_to_plain(app), indent=None)
+                else:
+                    write(_row(app, terminal), flush=terminal)
+
+
+def _row(app: ListAppResponse, terminal: bool) -> str:
+    from torchx.cli.output import paint_state
+
+    if terminal:
+        padding = " " * (STATE_WIDTH - len(str(app.state)))
+        return f"{paint_state(str(app.state), sys.stdout)}{padding}{app.app_handle}  {app.name}".rstrip() + "\n"
+    return f"{app.app_handle}\t{app.state}\t{app.name}\n"
+
+
+def _to_plain(app: ListAppResponse) -> dict[str, str]:
+    return {"app_handle": app.app_handle, "app_id": app.app_id, "state": str(app.state), "name": app.name}

@@ -1,0 +1,87 @@
+"""The commands of ``torchx``, the built-in ones and those of plugins, none of them imported before it is used."""
+
+from __future__ import annotations
+
+from torchx.cli.cmd_base import SubCommand
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from torchx.plugins._entry import PluginEntry
+    from torchx.plugins.manager import PluginManager
+
+
+class LazyCommand(SubCommand):
+    """Stands for the command of a plugin and imports it on first use.
+
+    Attributes:
+        name: what the user types after ``torchx``.
+        summary: one line for ``torchx --help``.
+    """
+
+    def __init__(self, name: str, manager: PluginManager, entry: PluginEntry) -> None:
+        self.name = name
+        self.summary = entry.summary
+        self.is_builtin = entry.is_builtin
+        self._manager = manager
+        self._loaded: SubCommand | None = None
+
+    def load(self) -> SubCommand:
+        """The command itself.
+
+        Raises:
+            PluginLoadError: its plugin does not work.
+            DuplicatePluginError: several plugins have a command of this name.
+        """
+        if self._loaded is None:
+            self._loaded = self._make()
+        return self._loaded
+
+    def _make(self) -> SubCommand:
+        from typing import cast
+
+        return cast("Callable[[], SubCommand]", self._manager.get("cli_commands", self.name).load())()
+
+    def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
+        """Adds the arguments of the command itself."""
+        self.load().add_arguments(subparser)
+
+    def run(self, args: argparse.Namespace) -> None:
+        """Runs the command itself."""
+        self.load().run(args)
+
+
+def find_commands(*, builtin_only: bool = False) -> dict[str, SubCommand]:
+    """The commands by name, the built-in ones first and in their order.
+
+    Args:
+        builtin_only: leave out what other distributions add.
+    """
+    from torchx.plugins.manager import get_plugin_manager
+
+    manager = get_plugin_manager()
+    found = {name: LazyCommand(name, manager, entry) for name, entry in manager.cli_commands().items()}
+    builtin: dict[str, SubCommand] = {n: c for n, c in found.items() if c.is_builtin}
+    return builtin if builtin_only else {**builtin, **found}
+
+
+def summary_of(command: SubCommand) -> str:
+    """One line about a command: its own summary or the first line of its docstring."""
+    return getattr(command, "summary", "") or description_of(command).partition("\n")[0]
+
+
+def description_of(command: SubCommand) -> str:
+    """What ``torchx <command> --help`` says about a command: its docstring.
+
+    Raises:
+        PluginLoadError: the command's plugin does not work.
+    """
+    target = command.load() if isinstance(command, LazyCommand) else command
+    doc = type(target).__doc__
+    if not doc:
+        return ""
+    import inspect
+
+    return inspect.cleandoc(doc)

@@ -1,0 +1,64 @@
+"""Log lines of many replicas on one stream, each line with the ``role/replica`` that wrote it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TextIO
+
+    Replica = tuple[str, int]
+
+ROLE_COLORS = ("GREEN", "BLUE", "ORANGE", "GRAY")
+
+
+class LogPrinter:
+    """Writes blocks of whole lines, with a prefix on every line.
+
+    Args:
+        out: where to; coloured when it is a terminal.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        from torchx.util.colors import use_color
+
+        self._out = out
+        self._color = use_color(out)
+        self._prefixes: dict[Replica, bytes] = {}
+        self._roles: list[str] = []
+
+    def print_all(self, blocks: Iterable[tuple[Replica, bytes]]) -> None:
+        """Writes all blocks as they come, each at once.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        # Bytes go out as the replicas wrote them; a stream without a byte layer (a StringIO) gets them decoded.
+        raw = getattr(self._out, "buffer", None)
+        self._out.flush()
+        for replica, block in blocks:
+            lines = self.prefixed(replica, block)
+            if raw is None:
+                self._out.write(lines.decode("utf-8", "replace"))
+            else:
+                raw.write(lines)
+                raw.flush()
+
+    def prefixed(self, replica: Replica, block: bytes) -> bytes:
+        """The block with the prefix on every line; its last line is ended if the replica did not."""
+        prefix = self._prefixes.get(replica) or self._new_prefix(replica)
+        body = block[:-1] if block.endswith(b"\n") else block
+        return prefix + body.replace(b"\n", b"\n" + prefix) + b"\n"
+
+    def _new_prefix(self, replica: Replica) -> bytes:
+        from torchx.util.colors import CODES
+
+        role, number = replica
+        text = f"{role}/{number}"
+        if self._color:
+            if role not in self._roles:
+                self._roles.append(role)
+            color = ROLE_COLORS[self._roles.index(role) % len(ROLE_COLORS)]
+            text = f"{CODES[color]}{text}{CODES['ENDC']}"
+        prefix = self._prefixes[replica] = f"{text} ".encode("utf-8", "surrogateescape")
+        return prefix

@@ -1,0 +1,82 @@
+"""The one place where a command's errors become messages and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from torchx.cli.errors import EXIT_BROKEN_PIPE, EXIT_FAILURE, EXIT_INTERRUPTED, exit_status, print_error, write_stderr
+from torchx.cli.global_options import GlobalOptions, split_argv
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> None:
+    """Runs the body of the program; an error is printed and ends it with the status that belongs to it.
+
+    Args:
+        body: what to do, given the options ahead of the command and the command itself.
+        argv: the arguments, without the program's name.
+    """
+    debug = False
+    try:
+        options = split_argv(argv)
+        debug = options.log_level == "DEBUG"
+        try:
+            body(options)
+        finally:
+            _flush()
+    except KeyboardInterrupt:
+        write_stderr("interrupted\n")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError as error:
+        if _reader_is_gone(sys.stdout) or _reader_is_gone(sys.stderr):
+            _discard_output()
+            sys.exit(EXIT_BROKEN_PIPE)
+        print_error(error, debug=debug)
+        sys.exit(EXIT_FAILURE)
+    except Exception as error:
+        print_error(error, debug=debug)
+        sys.exit(exit_status(error))
+
+
+def _flush() -> None:
+    """Writes out what is buffered here, where a failure can still be told: at exit it only could be ignored."""
+    if sys.stdout is None or sys.stdout.closed:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from torchx.errors import TorchXError
+
+        _discard_output()
+        raise TorchXError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _reader_is_gone(stream: object) -> bool:
+    """Whether the stream is a pipe that nobody reads any more; other things can raise BrokenPipeError as well."""
+    import select
+
+    try:
+        descriptor = stream.fileno()  # type: ignore[attr-defined]  # None and replaced streams have none: caught below
+    except (AttributeError, OSError, ValueError):
+        return False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+
+def _discard_output() -> None:
+    """Sends what is still buffered to nowhere, or the interpreter would complain about it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if _reader_is_gone(stream) or stream is sys.stdout:
+            try:
+                os.dup2(nowhere, stream.fileno())
+            except (AttributeError, OSError, ValueError):
+                continue
+    os.close(nowhere)

@@ -1,0 +1,129 @@
+"""The argument parser of every command: errors in one line, ``--a_b`` and ``--a-b`` alike."""
+
+from __future__ import annotations
+
+import argparse
+
+from torchx.errors import UsageError, nearest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, NoReturn
+
+
+class TorchXArgumentParser(argparse.ArgumentParser):
+    """An :class:`argparse.ArgumentParser` that differs in three ways.
+
+    - A long option is accepted with ``-`` and with ``_`` between its words; help shows the spelling it was added with.
+    - A mistake ends the program with one ``error:`` line, a ``hint:`` line and status 2, without the usage text.
+    - When its one positional argument has ``nargs=argparse.REMAINDER``, the first word that is no option begins the
+      remainder, and nothing in it is looked at: ``run -s x utils.sh -- grep -e a`` hands over
+      ``["utils.sh", "--", "grep", "-e", "a"]``. A ``--`` ahead of it ends the parser's own options and is dropped.
+    """
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parses all arguments; one that the parser does not know is an error that names the nearest known one."""
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self._refuse(unknown[0])
+        return parsed
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parses what the parser knows and returns it with the rest, as :mod:`argparse` does."""
+        self._add_twins()
+        if args is None:
+            import sys
+
+            args = sys.argv[1:]
+        remainder = self._remainder_action()
+        if remainder is None:
+            return super().parse_known_args(args, namespace)
+        own, rest = self._split(list(args))
+        parsed, unknown = super().parse_known_args(own, namespace)
+        setattr(parsed, remainder.dest, rest)
+        return parsed, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the mistake and ends the program with status 2."""
+        self._exit(UsageError(message, hint=f"see `{self.prog} --help`"))
+
+    def option_strings(self) -> list[str]:
+        """All long options as they are shown in help, for hints."""
+        return [o for action in self._actions for o in action.option_strings if o.startswith("--")]
+
+    def _exit(self, error: UsageError) -> NoReturn:
+        from torchx.cli.errors import print_error
+
+        print_error(error)
+        self.exit(error.exit_code)
+
+    def _refuse(self, word: str) -> NoReturn:
+        if not word.startswith("-"):
+            self._exit(UsageError(f"unexpected argument `{word}`", hint=f"see `{self.prog} --help`"))
+        name = word.partition("=")[0]
+        hint = nearest(name, self.option_strings()) or f"see `{self.prog} --help`"
+        self._exit(UsageError(f"unknown option `{name}` of `{self.prog}`", hint=hint))
+
+    def _add_twins(self) -> None:
+        for option, action in list(self._option_string_actions.items()):
+            if option.startswith("--"):
+                for twin in ("--" + option[2:].replace("_", "-"), "--" + option[2:].replace("-", "_")):
+                    self._option_string_actions.setdefault(twin, action)
+
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        # The two spellings of one option would make each of its abbreviations ambiguous.
+        found: dict[int, Any] = {}
+        for match in super()._get_option_tuples(option_string):
+            found.setdefault(id(match[0]), match)
+        return list(found.values())
+
+    def _remainder_action(self) -> argparse.Action | None:
+        positionals = [a for a in self._actions if not a.option_strings]
+        return positionals[0] if len(positionals) == 1 and positionals[0].nargs == argparse.REMAINDER else None
+
+    def _split(self, args: list[str]) -> tuple[list[str], list[str]]:
+        at = 0
+        while at < len(args):
+            word = args[at]
+            if word == "--":
+                return args[:at], args[at + 1 :]
+            if not word.startswith("-") or word == "-":
+                return args[:at], args[at:]
+            at += 1 + self._values_after(word)
+        return args, []
+
+    def _values_after(self, word: str) -> int:
+        """How many of the words that follow an option belong to it (options here take one value or none)."""
+        if "=" in word and word.partition("=")[0] != "":
+            return 0
+        action = self._option_string_actions.get(word)
+        if action is None and word.startswith("--"):
+            matches = self._get_option_tuples(word)
+            action = matches[0][0] if len(matches) == 1 else None
+        if action is None:
+            return 0
+        return 1 if action.nargs is None else action.nargs if isinstance(action.nargs, int) else 0
+
+
+def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
+    """An argument type that accepts the given names only; its error names the nearest.
+
+    Args:
+        names: the accepted names.
+        what: what they are, for the error: ``unknown <what> `x```.
+    """
+    known = list(names)
+
+    def parse(value: str) -> str:
+        if value in known:
+            return value
+        hint = nearest(value, known) or f"one of {', '.join(known)}"
+        raise argparse.ArgumentTypeError(f"unknown {what} `{value}` ({hint})")
+
+    return parse
+
+
+def add_flag(parser: argparse.ArgumentParser, *options: str, help: str, **kwargs: Any) -> None:
+    """Adds an on/off option that is off by default."""
+    parser.add_argument(*options, action="store_true", help=help, **kwargs)
