@@ -62,7 +62,7 @@ def has_cuda_devices() -> bool:
     """Whether this process can use a CUDA device."""
     import torch
 
-    return torch.cuda.is_available() and torch.cuda.device_count() > 0
+    return bool(torch.cuda.is_available() and torch.cuda.device_count() > 0)
 
 
 def local_cuda_device() -> torch.device:

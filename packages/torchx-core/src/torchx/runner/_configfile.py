@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from torchx.errors import UsageError, nearest
+from torchx.errors import UsageError
 from torchx.runner.config import NONE_TEXT, PLACEHOLDER
-from torchx.util.configfile import ConfigError, as_text, parse_config
+from torchx.util.configfile import ConfigError, parse_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from torchx.specs import runopt, runopts
+    from torchx.schedulers.api import Scheduler
+    from torchx.specs import CfgVal, runopt, runopts
 
 __all__ = ["ConfigMerge", "merge_config", "plan_merge", "render_sections", "scheduler_opts"]
 
@@ -46,14 +47,13 @@ def scheduler_opts(scheduler: str) -> runopts:
     """The options of a scheduler, by its name.
 
     Raises:
-        UsageError: there is no such scheduler.
+        UnknownPluginError: there is no such scheduler; a ``UsageError``.
+        PluginLoadError: its plugin does not work.
     """
-    from torchx.schedulers import get_scheduler_factories
+    from torchx.plugins.manager import get_plugin_manager
 
-    factories = get_scheduler_factories()
-    if scheduler not in factories:
-        raise _unknown(scheduler, factories)
-    instance = factories[scheduler](session_name=SESSION_NAME)
+    factory = cast("Callable[..., Scheduler[Any]]", get_plugin_manager().get("schedulers", scheduler).load())
+    instance = factory(session_name=SESSION_NAME)
     try:
         return instance.run_opts()
     finally:
@@ -125,17 +125,19 @@ def _all_opts(schedulers: Sequence[str] | None) -> dict[str, runopts]:
     """The options of the schedulers; all of them are looked up before anything is written."""
     if schedulers is not None:
         return {name: scheduler_opts(name) for name in schedulers}
-    from torchx.schedulers import get_scheduler_factories
+    from torchx.plugins.errors import DuplicatePluginError, PluginLoadError
+    from torchx.plugins.manager import get_plugin_manager
 
-    return {name: scheduler_opts(name) for name in get_scheduler_factories()}
+    found: dict[str, runopts] = {}
+    for name in get_plugin_manager().schedulers():
+        try:
+            found[name] = scheduler_opts(name)
+        except (PluginLoadError, DuplicatePluginError) as e:
+            # Asked for all that work, not for this one: one bad plugin must not stop the others.
+            import logging
 
-
-def _unknown(scheduler: str, known: Iterable[str]) -> UsageError:
-    known = sorted(known)
-    return UsageError(
-        f"unknown scheduler `{scheduler}`",
-        hint=nearest(scheduler, known) or f"installed schedulers: {', '.join(known)}",
-    )
+            logging.getLogger(__name__).warning("`%s` is left out: %s", name, e)
+    return found
 
 
 def _names(opts: runopts, required_only: bool) -> list[str]:
@@ -161,8 +163,18 @@ def _one_option(name: str, option: runopt) -> list[str]:
         return [comment, f"{name} = {PLACEHOLDER}"]
     if option.default is None or option.default in ([], {}):
         return [comment, f"# {name} = {NONE_TEXT}"]
-    # Further lines of a value are indented, or they would be read as names of their own.
-    return [comment, f"{name} = {as_text(option.default)}".replace("\n", "\n    ")]
+    return [comment, f"{name} = {_default_text(option.default)}"]
+
+
+def _default_text(value: CfgVal) -> str:
+    from torchx.specs._runopts_text import format_value
+
+    text = format_value(value)
+    if "\n" not in text:
+        return text
+    import json
+
+    return json.dumps(text)  # one line, as a file's further lines would be read as names of their own
 
 
 def _read(path: str) -> str:

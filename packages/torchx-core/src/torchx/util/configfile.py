@@ -170,11 +170,11 @@ def toml_loads(text: str) -> dict[str, Any]:
 
 
 def as_text(value: object) -> str:
-    """A value as it would be written in an INI file: lists and tables joined with ``;``."""
-    if isinstance(value, (list, tuple)):
-        return ";".join(as_text(v) for v in value)
+    """A TOML value as it would stand on a command line: a list as ``a,b``, a table as ``k=v,k2=v2``."""
+    if isinstance(value, list):
+        return ",".join(as_text(v) for v in value)
     if isinstance(value, dict):
-        return ";".join(f"{k}:{as_text(v)}" for k, v in value.items())
+        return ",".join(f"{k}={as_text(v)}" for k, v in value.items())
     return str(value)
 
 
