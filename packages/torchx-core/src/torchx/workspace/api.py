@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from torchx.workspace.errors import UnknownWorkspaceTypeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from fsspec import AbstractFileSystem
 
     from torchx.specs import AppDef, CfgVal, Role, Workspace, runopts
