@@ -1,1 +1,1 @@
-"""."""
+"""Small programs that built-in components run inside their replicas."""

@@ -1,1 +1,1 @@
-"""."""
+"""Programs of the components in ``torchx.components.serve``."""

@@ -1,0 +1,183 @@
+"""The role that starts a program on all nodes with ``torchrun``.
+
+Nothing that a user wrote becomes part of shell code: ``torchrun`` gets it as words of their own. Where the host of
+replica 0 must be taken from the environment, a fixed line of shell does that, and passes on the words as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from torchx.components.structured_arg import StructuredArgumentError
+from torchx.errors import UsageError
+from torchx.specs.api import Role, macros, parse_mounts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torchx.specs.api import Resource
+
+_SHAPE = re.compile(r"(?:(?:([0-9]{1,9}):)?([0-9]{1,9})x)?([0-9]{1,9})")
+
+ENV_EXPERIMENT_NAME = "TORCHX_TRACKING_EXPERIMENT_NAME"
+
+DEBUG_ENV = {
+    "CUDA_LAUNCH_BLOCKING": "1",
+    "NCCL_DEBUG": "INFO",
+    "TORCH_CPP_LOG_LEVEL": "INFO",
+    "TORCH_DISTRIBUTED_DEBUG": "DETAIL",
+    "TORCH_NCCL_DESYNC_DEBUG": "1",
+    "TORCH_SHOW_CPP_STACKTRACES": "1",
+}
+"""Set by ``--debug``: kernels run one by one, collectives are checked and traced, C++ stacks are shown."""
+
+
+class ProgramError(UsageError, ValueError):
+    """What to run is not given, or given twice."""
+
+
+class Shape(NamedTuple):
+    """The number of nodes and processes of a job.
+
+    Attributes:
+        min_nnodes: the job goes on while it has so many nodes.
+        max_nnodes: the number of nodes that it is started on.
+        nproc_per_node: number of processes on each node.
+        nnodes_rep: the number of nodes as ``torchrun --nnodes`` takes it.
+    """
+
+    min_nnodes: int
+    max_nnodes: int
+    nproc_per_node: int
+    nnodes_rep: str
+
+
+class Rendezvous(NamedTuple):
+    """How the nodes meet.
+
+    Attributes:
+        backend: see ``torchrun --rdzv_backend``.
+        port: the port on the host of replica 0. A job of one node takes a free one instead.
+        conf: see ``torchrun --rdzv_conf``.
+    """
+
+    backend: str = "c10d"
+    port: int = 29500
+    conf: str | None = None
+
+
+def parse_shape(j: str) -> Shape:
+    """Reads ``NxP``, ``P`` or ``MIN:NxP``.
+
+    Raises:
+        StructuredArgumentError: the string is malformed.
+    """
+    match = _SHAPE.fullmatch(j)
+    if match is None:
+        raise _bad_shape(j)
+    nproc = int(match[3])
+    maximum = int(match[2] or 1)
+    minimum = int(match[1] or maximum)
+    if not 0 < minimum <= maximum or nproc < 1:
+        raise _bad_shape(j)
+    return Shape(minimum, maximum, nproc, f"{minimum}:{maximum}" if match[1] else str(maximum))
+
+
+def _bad_shape(j: str) -> StructuredArgumentError:
+    return StructuredArgumentError(
+        f"malformed number of processes {j!r}",
+        hint="write `-j NxP` (nodes x processes each), `-j P`, or `-j MIN:NxP` for an elastic job",
+    )
+
+
+def torchrun_role(
+    *,
+    name: str,
+    image: str,
+    program: Sequence[str],
+    shape: Shape,
+    resource: Resource,
+    rendezvous: Rendezvous,
+    tee: int,
+    env: dict[str, str],
+    max_retries: int,
+    mounts: list[str] | None,
+) -> Role:
+    """A role of one replica per node, each a ``torchrun`` of the program.
+
+    Args:
+        name: the name of the role.
+        image: its image.
+        program: what torchrun runs, see :py:func:`program_words`.
+        shape: how many of them.
+        resource: what a node needs.
+        rendezvous: how the nodes meet.
+        tee: which streams of the processes are shown and kept: 0 none, 1 stdout, 2 stderr, 3 both.
+        env: the environment.
+        max_retries: how often a failed job is started again.
+        mounts: see :py:func:`torchx.specs.parse_mounts`.
+    """
+    is_elastic = shape.min_nnodes < shape.max_nnodes
+    options = [
+        f"--rdzv_backend={rendezvous.backend}",
+        f"--rdzv_id={macros.app_id}",
+        f"--nnodes={shape.nnodes_rep}",
+        f"--nproc_per_node={shape.nproc_per_node}",
+        f"--tee={tee}",
+        "--role=",  # it only lengthens the prefix of each log line
+    ]
+    if rendezvous.conf:
+        options.append(f"--rdzv_conf={rendezvous.conf}")
+    if rendezvous.backend == "static":
+        options.append(f"--node_rank={macros.replica_id}")
+    if is_elastic:
+        # The others restart when a node leaves; without that a job could not survive it.
+        options.append(f"--max_restarts={max_retries}")
+    entrypoint, args = _command(shape, rendezvous, [*options, *program])
+    return Role(
+        name=name,
+        image=image,
+        min_replicas=shape.min_nnodes if is_elastic else None,
+        entrypoint=entrypoint,
+        args=args,
+        env=env,
+        num_replicas=shape.max_nnodes,
+        max_retries=max_retries,
+        resource=resource,
+        port_map={"c10d": rendezvous.port},
+        mounts=parse_mounts(mounts or []),
+    )
+
+
+def _command(shape: Shape, rendezvous: Rendezvous, words: list[str]) -> tuple[str, list[str]]:
+    if shape.max_nnodes == 1 and rendezvous.backend == "c10d":
+        # Port 0: any free one, so that jobs on one machine do not meet each other.
+        return "torchrun", ["--rdzv_endpoint=localhost:0", *words]
+    # The default is for schedulers that do not set the variable on replica 0 itself.
+    host = "${" + macros.rank0_env + ":-localhost}"
+    code = f'exec "$0" "--rdzv_endpoint={host}:{rendezvous.port:d}" "$@"'
+    return "sh", ["-c", code, "torchrun", *words]
+
+
+def program_words(script: str | None, m: str | None, args: Sequence[str]) -> list[str]:
+    """The program and its arguments as ``torchrun`` takes them.
+
+    Raises:
+        ProgramError: not exactly one of script and module is given.
+    """
+    if bool(script) == bool(m):
+        given = "both a script and a module are" if script else "neither a script nor a module is"
+        raise ProgramError(f"{given} given", hint="add one of `--script FILE` and `-m MODULE`")
+    if script:
+        # What starts with `-` would be taken for an option.
+        return [f"./{script}" if script.startswith("-") else script, *args]
+    assert m is not None
+    if m.startswith("-"):
+        raise ProgramError(f"malformed module name {m!r}")
+    return ["-m", m, *args]
+
+
+def job_env(env: dict[str, str] | None, experiment_name: str, debug: bool) -> dict[str, str]:
+    """The job's environment; what the user sets wins."""
+    return {ENV_EXPERIMENT_NAME: experiment_name, **(DEBUG_ENV if debug else {}), **(env or {})}

@@ -1,0 +1,1 @@
+"""Jobs that show whether a scheduler really runs the built-in components."""

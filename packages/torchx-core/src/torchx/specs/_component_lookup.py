@@ -1,0 +1,91 @@
+"""Finding components in modules: one by its dotted name, or all of them."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import TYPE_CHECKING, Any
+
+from torchx.specs._component_class import is_component_class
+from torchx.specs._component_import import ComponentLoadError, import_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from torchx.specs.api import AppDef
+
+
+def lookup(module: ModuleType, name: str) -> Callable[..., AppDef] | None:
+    """The function or class that ``name`` is in a module, or dotted in its submodules; None where there is none.
+
+    Raises:
+        ComponentLoadError: a submodule on the way fails to import.
+    """
+    head, _, rest = name.partition(".")
+    if not head or head.startswith("_"):
+        return None
+    found = getattr(module, head, None)
+    if not rest:
+        return found if is_component_like(found) else None
+    below = found if inspect.ismodule(found) else import_below(module, head)
+    return None if below is None else lookup(below, rest)
+
+
+def import_below(module: ModuleType, name: str) -> ModuleType | None:
+    return import_module(f"{module.__name__}.{name}") if hasattr(module, "__path__") else None
+
+
+def is_component_like(obj: object) -> bool:
+    """Whether it is called like a component: a function (wrapped or partial too), or a class with ``build``."""
+    if isinstance(obj, type):
+        return is_component_class(obj)
+    return callable(obj)
+
+
+def components_in(module: ModuleType) -> Iterator[tuple[str, Callable[..., AppDef]]]:
+    """The public functions and classes that the module itself defines and that say they make an ``AppDef``."""
+    for name, obj in sorted(vars(module).items()):
+        if name.startswith("_") or getattr(obj, "__module__", None) != module.__name__:
+            continue
+        is_class = is_component_class(obj) and not inspect.isabstract(obj)
+        if (is_class and returns_app(obj.build)) or (inspect.isfunction(obj) and returns_app(obj)):
+            yield name, obj
+
+
+def returns_app(fn: Callable[..., Any]) -> bool:
+    """Whether the function is annotated to return an ``AppDef``."""
+    returns = getattr(inspect.unwrap(fn), "__annotations__", {}).get("return")
+    name = returns if isinstance(returns, str) else getattr(returns, "__name__", "")
+    return name.strip("'\" ").rpartition(".")[2] == "AppDef"
+
+
+def modules_below(module: ModuleType) -> Iterator[ModuleType]:
+    """The module and, for a package, all below it that can be imported; private ones and ``__main__`` are left out."""
+    import pkgutil
+
+    yield module
+    for info in pkgutil.iter_modules(getattr(module, "__path__", [])):
+        if info.name.startswith("_"):
+            continue
+        try:
+            below = import_module(f"{module.__name__}.{info.name}")
+        except ComponentLoadError:
+            continue  # a part that does not work hides no other; asking for a component in it tells why
+        if below is not None:
+            yield from modules_below(below)
+
+
+def description(fn: Callable[..., object]) -> str:
+    """The first paragraph of the docstring on one line, ``""`` without a docstring."""
+    doc = inspect.cleandoc(fn.__doc__ or "")
+    return " ".join(doc.partition("\n\n")[0].split())
+
+
+def source_file(fn: Callable[..., object]) -> str | None:
+    """The file that defines it, None where there is no source."""
+    try:
+        path = inspect.getsourcefile(inspect.unwrap(fn))
+    except TypeError:  # built in, or an object that is merely callable
+        return None
+    return path if path is not None and os.path.isfile(path) else None

@@ -1,0 +1,78 @@
+"""The components that the built-in plugins and the installed ones register."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from torchx.plugins.errors import PluginLoadError
+from torchx.specs._component_lookup import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from torchx.plugins._entry import PluginEntry
+    from torchx.plugins.descriptors import ComponentsPlugin
+    from torchx.specs.api import AppDef
+
+
+class Registered(NamedTuple):
+    """A component found by its name.
+
+    Attributes:
+        fn: the function or class.
+        is_builtin: whether it is part of TorchX itself.
+    """
+
+    fn: Callable[..., AppDef]
+    is_builtin: bool
+
+
+def entries() -> list[PluginEntry]:
+    """All groups of components, and components registered one by one."""
+    from torchx.plugins.manager import get_plugin_manager
+
+    return list(get_plugin_manager().components().values())
+
+
+def descriptor(entry: PluginEntry) -> ComponentsPlugin:
+    return cast("ComponentsPlugin", entry.descriptor)
+
+
+def find_registered(name: str) -> Registered | None:
+    """The component that is registered under the name; only the plugins that may have it are loaded.
+
+    Raises:
+        PluginLoadError: the plugin that the name points to does not work.
+        DuplicatePluginError: several plugins provide it.
+        ComponentLoadError: a module below the plugin's package fails to import.
+    """
+    failure: PluginLoadError | None = None
+    # The longest prefix first; without a prefix last, for such a group must be loaded to know what is in it.
+    for entry in sorted(entries(), key=lambda e: -len(descriptor(e).prefix)):
+        rest = _within(entry, name)
+        if rest is None:
+            continue
+        try:
+            loaded = entry.load()
+        except PluginLoadError as e:
+            if descriptor(entry).prefix:
+                raise
+            failure = e
+            continue
+        fn = lookup(cast("ModuleType", loaded), rest) if rest else cast("Callable[..., AppDef]", loaded)
+        if fn is not None:
+            return Registered(fn, entry.is_builtin)
+    # A name with a dot may still be that of a module's function.
+    if failure is not None and "." not in name:
+        raise failure
+    return None
+
+
+def _within(entry: PluginEntry, name: str) -> str | None:
+    """The rest of the name within the entry's module, ``""`` for the entry itself, None where it cannot be there."""
+    described = descriptor(entry)
+    if described.is_function:
+        return "" if entry.name == name else None
+    start = f"{described.prefix}." if described.prefix else ""
+    return name[len(start) :] or None if name.startswith(start) else None
