@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torchx.specs.api import *  # noqa: F403  (api.__all__ is the list)
 from torchx.specs.api import __all__ as _core
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchx.specs._named import get_named_resources, named_resources, resource
     from torchx.specs.builders import materialize_appdef

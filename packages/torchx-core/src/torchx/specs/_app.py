@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, field
 from enum import Enum
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Generic
 
 from torchx.errors import UsageError, nearest
 from torchx.specs._mounts import BindMount, DeviceMount, VolumeMount  # noqa: TC001  (see below)
 from torchx.specs._resource import Resource, _null_resource
 from torchx.specs._types import MISSING
 from torchx.specs._workspace import Workspace  # noqa: TC001
+from torchx.util.light_dataclass import dataclass, field
+from torchx.util.light_generic import Generic, TypeVar
 
-# What fields are typed with is imported at run time too: typing.get_type_hints(Role) must work.
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pathlib
     from collections.abc import Callable
-
-    from typing_extensions import TypeVar
-
-    T = TypeVar("T")
-    C = TypeVar("C", default=Any)
+    from typing import Any
 else:
-    from typing import TypeVar
+    # typing.get_type_hints(Role) must work, so all that fields are typed with exists at run time.
+    Any = object
 
-    T = TypeVar("T")
-    C = TypeVar("C")
+T = TypeVar("T")
+C = TypeVar("C", default=Any)
 
 
 def TORCHX_HOME(*subdir_paths: str) -> pathlib.Path:
@@ -68,10 +62,6 @@ class AppDryRunInfo(Generic[T, C]):
         request: the request, in the scheduler's own type.
         fmt: makes the request readable.
     """
-
-    if not TYPE_CHECKING:
-        # Generic itself would insist on both parameters.
-        __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(self, request: T, fmt: Callable[[T], str]) -> None:
         self.request = request
@@ -137,6 +127,8 @@ class Role:
         return dryrun_info
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Role:
+        import copy
+
         from torchx.specs._overrides import share
 
         clone = copy.copy(self)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from torchx.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NamedTuple
+
     from torchx.specs._types import AppHandle
 
 
@@ -52,8 +53,21 @@ class UnknownAppException(UsageError, LookupError):
         self.app_handle = app_handle
 
 
-class ParsedAppHandle(NamedTuple):
-    """The parts of an app handle.
+if TYPE_CHECKING:
+
+    class _Parts(NamedTuple):
+        scheduler_backend: str
+        session_name: str
+        app_id: str
+
+else:
+    from collections import namedtuple
+
+    _Parts = namedtuple("_Parts", ["scheduler_backend", "session_name", "app_id"])
+
+
+class ParsedAppHandle(_Parts):
+    """The parts of an app handle: a named tuple.
 
     Attributes:
         scheduler_backend: name of the scheduler.
@@ -61,9 +75,7 @@ class ParsedAppHandle(NamedTuple):
         app_id: the scheduler's id of the job.
     """
 
-    scheduler_backend: str
-    session_name: str
-    app_id: str
+    __slots__ = ()
 
 
 def make_app_handle(scheduler_backend: str, session_name: str, app_id: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from torchx.util.light_dataclass import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
+    from typing import Any
+
     from torchx.specs._app import Role
 
 # `$${${rank0_env}...}` is how components escape the outer `$` of a shell expansion of the variable that the macro
@@ -58,6 +59,8 @@ class macros:
 
         def apply(self, role: Role) -> Role:
             """A deep copy of a role with all placeholders replaced; the role itself stays as it is."""
+            import copy
+
             from torchx.specs._overrides import share
 
             replica = copy.copy(role)
@@ -73,6 +76,8 @@ class macros:
 
         def substitute(self, arg: str) -> str:
             """A text with all placeholders replaced, in one pass: what a value holds is not read again."""
+            import re
+
             return re.sub(_TOKEN, self._value, arg) if "${" in arg else arg
 
         def _value(self, match: re.Match[str]) -> str:
@@ -83,6 +88,8 @@ class macros:
             return value
 
         def _fill(self, value: Any) -> Any:
+            import copy
+
             if isinstance(value, str):
                 return self.substitute(value) if type(value) is str else copy.deepcopy(value)
             if type(value) is dict:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Union
 
 from torchx.errors import UsageError, nearest
+from torchx.util.light_dataclass import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -65,7 +65,7 @@ class DeviceMount:
     permissions: str = "rwm"
 
 
-Mount = Union[BindMount, VolumeMount, DeviceMount]
+Mount = BindMount | VolumeMount | DeviceMount
 
 _ALIASES = {
     "type": "type",

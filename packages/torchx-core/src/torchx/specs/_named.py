@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
 
 from torchx.errors import TorchXError, UsageError, nearest
 from torchx.specs._resource import TAG_NAME, Resource
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
 ENV_CUSTOM_NAMED_RESOURCES = "TORCHX_CUSTOM_NAMED_RESOURCES"
 """Names modules, separated by commas or colons, that each have a mapping ``NAMED_RESOURCES`` of name to factory."""
@@ -46,12 +47,13 @@ class _NamedResourcesLibrary(Mapping[str, Resource]):
         if name in custom:
             return custom[name]
         try:
-            return cast("Callable[[], Resource]", get_plugin_manager().get("named_resources", name).load())
+            factory: Any = get_plugin_manager().get("named_resources", name).load()
         except UnknownPluginError as e:
             raise UnknownNamedResourceException(
                 f"unknown named resource `{name}`",
                 hint=nearest(name, self) or "see `torchx.specs.named_resources` for the names",
             ) from e
+        return factory  # type: ignore[no-any-return]  # checked when it has made something
 
 
 def _plugins() -> Mapping[str, object]:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from torchx.util.light_dataclass import dataclass, field
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+else:
+    Any = object  # for typing.get_type_hints
 
 TAG_NAME = "torchx/resource-name"
 """Tag that holds the name under which a resource was registered."""
@@ -25,8 +30,8 @@ class Resource:
         capabilities: properties that the host must have, read by the schedulers that know them (a node label,
             an instance type).
         devices: number of each special device, by device type, e.g. ``{"vpc.amazonaws.com/efa": 1}``.
-        tags: facts about the resource that no scheduler needs, e.g. the name it is registered under. They have no
-            part in comparisons: a named resource equals the same one written out.
+        tags: facts about the resource that no scheduler needs, e.g. the name it is registered under. They have no part
+            in comparisons: a named resource equals the same one written out.
     """
 
     cpu: int

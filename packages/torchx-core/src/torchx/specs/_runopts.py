@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List  # noqa: UP035
-
 from torchx.errors import UsageError, nearest
+from torchx.util.light_dataclass import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from torchx.specs._types import CfgVal
 
-# mypy takes no union, list[str] included, for a type[...]; the documented name is Type[CfgVal].
-_CfgType = Any
+    # The documented name is Type[CfgVal], but mypy takes no `list[str]` for a type.
+    _CfgType = Any
 
-# The unsubscripted typing aliases are what older programs pass.
-_LIST_TYPES = (list[str], List[str])  # noqa: UP006
-_DICT_TYPES = (dict[str, str], Dict[str, str])  # noqa: UP006
 _BOOLS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+
+# Told by origin and arguments: so typing.List[str] and typing.Dict[str, str] are understood without importing typing.
+
+
+def _is_list(tp: _CfgType) -> bool:
+    return getattr(tp, "__origin__", None) is list and tp.__args__ == (str,)
+
+
+def _is_dict(tp: _CfgType) -> bool:
+    return getattr(tp, "__origin__", None) is dict and tp.__args__ == (str, str)
 
 
 def get_type_name(tp: _CfgType) -> str:
@@ -28,9 +35,9 @@ def get_type_name(tp: _CfgType) -> str:
     >>> get_type_name(int), get_type_name(list[str])
     ('int', 'list[str]')
     """
-    if tp in _LIST_TYPES:
+    if _is_list(tp):
         return "list[str]"
-    if tp in _DICT_TYPES:
+    if _is_dict(tp):
         return "dict[str, str]"
     return getattr(tp, "__name__", str(tp))
 
@@ -54,6 +61,8 @@ class cases:
         >>> cases.camel_to_snake("jobQueue"), cases.camel_to_snake("jobRoleARN")
         ('job_queue', 'job_role_arn')
         """
+        import re
+
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
@@ -92,12 +101,12 @@ class runopt:
     @property
     def is_type_list_of_str(self) -> bool:
         """Whether the type is ``list[str]``."""
-        return self.opt_type in _LIST_TYPES
+        return _is_list(self.opt_type)
 
     @property
     def is_type_dict_of_str(self) -> bool:
         """Whether the type is ``dict[str, str]``."""
-        return self.opt_type in _DICT_TYPES
+        return _is_dict(self.opt_type)
 
     def cast_to_type(self, value: str) -> CfgVal:
         """Reads a value of the option's type from text, by the grammar of :py:meth:`runopts.cfg_from_str`.
@@ -150,9 +159,9 @@ class runopts:
     @staticmethod
     def is_type(obj: CfgVal, tp: _CfgType) -> bool:
         """Whether a value is of an option's type. An int is a float too; a bool is neither."""
-        if tp in _LIST_TYPES:
+        if _is_list(tp):
             return isinstance(obj, list) and all(isinstance(item, str) for item in obj)
-        if tp in _DICT_TYPES:
+        if _is_dict(tp):
             return isinstance(obj, dict) and all(isinstance(s, str) for item in obj.items() for s in item)
         if isinstance(obj, bool):
             return tp is bool

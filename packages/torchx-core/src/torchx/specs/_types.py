@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Union
-
-CfgVal = Union[str, int, float, bool, list[str], dict[str, str], None]
+CfgVal = str | int | float | bool | list[str] | dict[str, str] | None
 """A value of a scheduler option."""
 
 AppHandle = str

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Optional, TypeVar
-
 from torchx.errors import TorchXError
+from torchx.util.light_dataclass import dataclass
+from torchx.util.light_generic import Generic, TypeVar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Optional
+
     from torchx.specs._resource import Resource
 
 V = TypeVar("V")

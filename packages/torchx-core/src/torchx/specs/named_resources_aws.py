@@ -6,11 +6,10 @@ Each is also a function of this module, dots and dashes written as underscores: 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torchx.specs._resource import Resource
 from torchx.specs._resource_table import identifier, make_factory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
