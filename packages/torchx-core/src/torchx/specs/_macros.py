@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torchx.specs._mounts import BindMount, DeviceMount, VolumeMount
 from torchx.util.light_dataclass import dataclass
 
 TYPE_CHECKING = False
@@ -88,16 +89,23 @@ class macros:
             return value
 
         def _fill(self, value: Any) -> Any:
+            """A deep copy of nested data with the placeholders in all its texts replaced; keys stay as they are."""
             import copy
 
             if isinstance(value, str):
-                return self.substitute(value) if type(value) is str else copy.deepcopy(value)
-            if type(value) is dict:
-                return {key: self._fill(item) for key, item in value.items()}
-            if type(value) in (list, tuple):
-                return type(value)(self._fill(item) for item in value)
-            filled = copy.deepcopy(value)
-            if hasattr(filled, "dst_path"):
-                for name, item in vars(filled).items():
-                    setattr(filled, name, self._fill(item))
-            return filled
+                return self.substitute(value)
+            if isinstance(value, dict):
+                filled = copy.copy(value)
+                filled.update({key: self._fill(item) for key, item in value.items()})
+                return filled
+            if isinstance(value, list):
+                items = copy.copy(value)
+                items[:] = [self._fill(item) for item in value]
+                return items
+            if type(value) is tuple:
+                return tuple(self._fill(item) for item in value)
+            other = copy.deepcopy(value)
+            if isinstance(other, (BindMount, VolumeMount, DeviceMount)):
+                for name, item in vars(other).items():
+                    setattr(other, name, self._fill(item))
+            return other

@@ -42,7 +42,7 @@ class Resource:
     tags: dict[str, object] = field(default_factory=dict, compare=False)
 
     def is_fractional(self) -> bool:
-        """Whether this is one of the parts of a host that are registered beside the host itself (all of it is one too)."""
+        """Whether this is one of the parts that are registered beside a whole host, that of all of it included."""
         return isinstance(self.tags.get(TAG_FRACTION), (int, float))
 
     def get_resource_name(self) -> str | None:

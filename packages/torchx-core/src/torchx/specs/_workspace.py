@@ -58,13 +58,16 @@ class Workspace:
             outdir: the folder; made where it does not exist.
 
         Raises:
-            InvalidWorkspaceException: a project does not exist, or its destination lies outside ``outdir``.
+            InvalidWorkspaceException: a project does not exist or holds ``outdir``, or its destination lies outside
+                ``outdir``.
         """
         root = os.fspath(outdir)
         targets = [(src, destination(root, dst)) for src, dst in self.projects.items()]
         for src, _ in targets:
             if not os.path.exists(src):
                 raise InvalidWorkspaceException(f"workspace `{src}` does not exist")
+            if _is_inside(root, src):
+                raise InvalidWorkspaceException(f"cannot merge workspace `{src}` into `{root}`, a folder of its own")
         os.makedirs(root, exist_ok=True)
         for src, dst in targets:
             _copy(src, dst, root)
@@ -103,6 +106,11 @@ def destination(root: str, dst: str) -> str:
     return os.path.normpath(os.path.join(root, dst))
 
 
+def _is_inside(path: str, folder: str) -> bool:
+    inner, outer = os.path.realpath(path), os.path.realpath(folder)
+    return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
+
+
 def _copy(src: str, dst: str, root: str) -> None:
     import shutil
 
@@ -127,8 +135,10 @@ def _parse_mapping(text: str) -> dict[str, str] | None:
         if "\n" not in text.strip() and not text.lstrip().startswith("{"):
             return None
         raise InvalidWorkspaceException(f"workspace is neither a path nor a YAML mapping: {e}") from e
-    if not isinstance(projects, dict):
+    if isinstance(projects, str):
         return None
+    if not isinstance(projects, dict):
+        raise InvalidWorkspaceException("workspace is neither a path nor a YAML mapping")
     for src, dst in projects.items():
         if not isinstance(src, str) or not src or not isinstance(dst, str):
             raise InvalidWorkspaceException(f"workspace maps `{src}` to `{dst}`", hint="map each path to one folder")

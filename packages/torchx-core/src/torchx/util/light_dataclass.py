@@ -11,6 +11,8 @@ Annotations must be strings (``from __future__ import annotations``), and defaul
 
 from __future__ import annotations
 
+from reprlib import recursive_repr
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,8 +118,8 @@ def _decorate(cls: Any, frozen: bool, kw_only: bool) -> Any:
         cls.__eq__ = _make_eq(compared)
     if frozen:
         cls.__setattr__, cls.__delattr__ = _frozen_setattr, _frozen_delattr
-    # Defining __eq__ by assignment leaves the inherited hash; a mutable class must have none, as in the standard.
-    if own.get("__hash__") is None or "__hash__" not in own:
+    # A mutable class has no hash unless its body defines one, as in the standard.
+    if own.get("__hash__") is None:
         cls.__hash__ = _make_hash(compared) if frozen else None
     cls.__match_args__ = () if kw_only else tuple(f.name for f in fields)
     options = {"frozen": frozen, "kw_only": kw_only}
@@ -131,7 +133,7 @@ def _collect(cls: Any) -> tuple[LightField, ...]:
     found: dict[str, LightField] = {}
     for base in cls.__mro__[:0:-1]:
         found.update({f.name: f for f in base.__dict__.get("__light_fields__", ())})
-    for name, annotation in cls.__dict__.get("__annotations__", {}).items():  # noqa: RUF063  (that is in inspect)
+    for name, annotation in cls.__annotations__.items():
         if annotation.startswith(("ClassVar", "typing.ClassVar")):
             continue
         value = cls.__dict__.get(name, _MISSING)
@@ -175,14 +177,9 @@ def _make_init(cls: Any, fields: tuple[LightField, ...], frozen: bool, kw_only: 
 
 
 def _make_repr(names: tuple[str, ...]) -> Any:
+    @recursive_repr("...")
     def __repr__(self: Any) -> str:
-        # As the standard does it, where an object may hold itself; reprlib costs nothing before.
-        from reprlib import recursive_repr
-
-        def write(self: Any) -> str:
-            return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
-
-        return recursive_repr("...")(write)(self)
+        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     return __repr__
 
