@@ -62,7 +62,7 @@ def test_outside_of_a_job_nothing_is_tracked() -> None:
     run.add_metadata(a=1)
     run.add_artifact("a", "b")
     run.add_source("c")
-    assert list(run.backends) == list(run.sources()) == list(run.children()) == []
+    assert not [*run.backends, *run.sources(), *run.children()]
 
 
 def test_a_job_writes_to_all_of_its_trackers(acme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
