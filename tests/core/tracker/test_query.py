@@ -13,7 +13,7 @@ from torchx.tracker.query import (
     find_run,
     job_records,
     metadata_record,
-    open_tracker,
+    open_trackers,
 )
 
 if TYPE_CHECKING:
@@ -25,29 +25,32 @@ ONE, TWO, CHILD = "slurm://torchx/1", "slurm://other/1", "slurm://torchx/child"
 
 
 @pytest.fixture
-def tracker(tmp_path: Path) -> TrackerBase:
-    tracker = create(str(tmp_path))
-    tracker.add_metadata(ONE, lr=0.1)
-    tracker.add_artifact(ONE, "model", "/m", {"step": 1})
-    tracker.add_artifact(ONE, "log", "/l")
-    tracker.add_metadata(TWO, lr=0.2)
-    tracker.add_metadata(CHILD, lr=0.3)
-    tracker.add_source(CHILD, ONE)
-    tracker.add_source(ONE, "elsewhere")
-    return tracker
+def trackers(tmp_path: Path) -> list[TrackerBase]:
+    """Two trackers: a job had both, others one of them."""
+    first, second = create(f"{tmp_path}/first"), create(f"{tmp_path}/second")
+    for tracker in (first, second):
+        tracker.add_metadata(ONE, lr=0.1, tracker="first" if tracker is first else "second")
+        tracker.add_artifact(ONE, "model", "/m", {"step": 1})
+    second.add_metadata(ONE, loss=2)
+    second.add_artifact(ONE, "log", "/l")
+    first.add_metadata(TWO, lr=0.2)
+    second.add_metadata(CHILD, lr=0.3)
+    second.add_source(CHILD, ONE)
+    first.add_source(ONE, "elsewhere")
+    return [first, second]
 
 
-def test_the_first_configured_tracker_is_read(tmp_path: Path) -> None:
+def test_all_configured_trackers_are_read(tmp_path: Path) -> None:
     create(f"{tmp_path}/a").add_metadata(ONE, a=1)
-    tracker = open_tracker({"fsspec": f"{tmp_path}/a", "other": None})
-    assert list(tracker.run_ids()) == [ONE]
+    trackers = open_trackers({"fsspec": f"{tmp_path}/a"})
+    assert job_records(trackers) == [{"run_id": ONE}]
     with pytest.raises(UsageError, match="no tracker is configured") as caught:
-        open_tracker({})
+        open_trackers({})
     assert "[torchx:tracker]" in str(caught.value.hint)
 
 
-def test_jobs(tracker: TrackerBase) -> None:
-    assert job_records(tracker) == [{"run_id": TWO}, {"run_id": ONE}, {"run_id": CHILD}]
+def test_jobs(trackers: list[TrackerBase]) -> None:
+    assert job_records(trackers) == [{"run_id": TWO}, {"run_id": ONE}, {"run_id": CHILD}]
 
 
 @pytest.mark.parametrize(
@@ -58,33 +61,33 @@ def test_jobs(tracker: TrackerBase) -> None:
         pytest.param("child", [], id="app-id-without-children"),
     ],
 )
-def test_jobs_of_a_parent(tracker: TrackerBase, parent: str, children: list[str]) -> None:
-    assert job_records(tracker, parent) == [{"run_id": child} for child in children]
+def test_jobs_of_a_parent(trackers: list[TrackerBase], parent: str, children: list[str]) -> None:
+    assert job_records(trackers, parent) == [{"run_id": child} for child in children]
 
 
-def test_metadata(tracker: TrackerBase) -> None:
-    assert metadata_record(tracker, ONE) == {"lr": 0.1}
-    assert metadata_record(tracker, "child") == {"lr": 0.3}
+def test_metadata(trackers: list[TrackerBase]) -> None:
+    assert metadata_record(trackers, ONE) == {"lr": 0.1, "tracker": "first", "loss": 2}
+    assert metadata_record(trackers, "child") == {"lr": 0.3}
 
 
-def test_artifacts(tracker: TrackerBase) -> None:
+def test_artifacts(trackers: list[TrackerBase]) -> None:
     model = {"name": "model", "path": "/m", "metadata": {"step": 1}}
-    assert artifact_records(tracker, ONE) == [model, {"name": "log", "path": "/l", "metadata": None}]
-    assert artifact_records(tracker, ONE, "model") == [model]
+    assert artifact_records(trackers, ONE) == [model, {"name": "log", "path": "/l", "metadata": None}]
+    assert artifact_records(trackers, ONE, "model") == [model]
     with pytest.raises(UsageError, match="no artifact `modell`") as caught:
-        artifact_records(tracker, ONE, "modell")
+        artifact_records(trackers, ONE, "modell")
     assert caught.value.hint == "did you mean `model`?"
 
 
-def test_an_unknown_run_is_told_with_the_nearest(tracker: TrackerBase) -> None:
+def test_an_unknown_run_is_told_with_the_nearest(trackers: list[TrackerBase]) -> None:
     with pytest.raises(UnknownRunError, match="there is no run `slurm://torchx/chil`") as caught:
-        find_run(tracker, "slurm://torchx/chil")
+        find_run(trackers, "slurm://torchx/chil")
     assert CHILD in str(caught.value.hint)
     with pytest.raises(UnknownRunError):
-        job_records(tracker, "nothing")
+        job_records(trackers, "nothing")
 
 
-def test_an_app_id_of_several_runs_is_told(tracker: TrackerBase) -> None:
+def test_an_app_id_of_several_runs_is_told(trackers: list[TrackerBase]) -> None:
     with pytest.raises(UnknownRunError, match="`1` is the app id of 2 runs") as caught:
-        metadata_record(tracker, "1")
+        metadata_record(trackers, "1")
     assert caught.value.hint == f"one of: {TWO}, {ONE}"
