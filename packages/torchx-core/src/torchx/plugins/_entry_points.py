@@ -80,7 +80,7 @@ def _scan(entry: str) -> Iterator[tuple[str, FoundDistribution | None]]:
 
 
 def _read(entry: str, folder: str) -> tuple[str, FoundDistribution | None]:
-    stem = folder[: -len(_SUFFIXES[0])]
+    stem = folder.rpartition(".")[0]
     raw_name, _, rest = stem.partition("-")
     # An egg-info folder may end in "-py3.10"; a setuptools development install has no version in the name at all.
     version = rest.partition("-py")[0]

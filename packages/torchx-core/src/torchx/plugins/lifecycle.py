@@ -76,10 +76,11 @@ class HookRelay:
     """
 
     def __init__(self, providers: Iterable[Provider]) -> None:
-        self._broken = [p for p in providers if p.source != "built-in" and not p.disabled and not p.imports()]
-        modules = [(p.name, module) for p in providers for module in p.modules() if _takes_part(module)]
+        outside = [provider for provider in providers if provider.source != "built-in" and not provider.disabled]
+        takers = [provider for provider in outside if any(map(_takes_part, provider.modules()))]
         # Most installations have no lifecycle hook at all: they do not pay for importing pluggy.
-        self._pluggy = _new_pluggy(modules) if modules else None
+        self._pluggy = _new_pluggy(takers) if takers else None
+        self._broken = [provider for provider in outside if not provider.imports()]
 
     def torchx_transform_app(self, *, request: TransformRequest) -> None:
         """Lets every plugin look at and change the job. The first error ends it and is raised as it is."""
@@ -124,7 +125,7 @@ def _logger() -> Logger:
     return logging.getLogger(__name__)
 
 
-def _new_pluggy(modules: Iterable[tuple[str, object]]) -> pluggy.PluginManager:
+def _new_pluggy(providers: Iterable[Provider]) -> pluggy.PluginManager:
     import pluggy
 
     from torchx.plugins import hookspecs
@@ -141,6 +142,17 @@ def _new_pluggy(modules: Iterable[tuple[str, object]]) -> pluggy.PluginManager:
     manager = Marked(PROJECT)
     manager.add_hookspecs(hookspecs)
     # What is registered last is called first.
-    for name, module in sorted(modules, key=lambda item: item[0], reverse=True):
-        manager.register(module, name=name)
+    for provider in sorted(providers, key=lambda provider: provider.name, reverse=True):
+        for number, module in enumerate(provider.modules()):
+            _register(manager, provider, module, f"{provider.name}#{number}" if number else provider.name)
     return manager
+
+
+def _register(manager: pluggy.PluginManager, provider: Provider, module: object, name: str) -> None:
+    import pluggy
+
+    try:
+        manager.register(module, name=name)
+    except pluggy.PluginValidationError as error:
+        manager.set_blocked(name)  # Also takes back the hooks that were registered before the wrong one.
+        provider.record("lifecycle hooks", error)
