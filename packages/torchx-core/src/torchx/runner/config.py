@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from torchx.errors import nearest
 from torchx.settings import ENV_TORCHX_TRACKERS, ENV_TORCHXCONFIG
@@ -35,9 +34,10 @@ from torchx.util.configfile import (
     read_config,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from torchx.specs import CfgVal, runopt, runopts
 

@@ -7,13 +7,13 @@ is added on to all trackers that the job was submitted with. A tracker plugin im
 from __future__ import annotations
 
 import os
-import threading
+from _thread import allocate_lock
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
 
 from torchx.settings import ENV_TORCHX_JOB_ID, ENV_TORCHX_PARENT_RUN_ID, ENV_TORCHX_TRACKERS
+from torchx.util.light_dataclass import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -193,7 +193,7 @@ def load_tracker(name: str, config: str | None = None) -> TrackerBase:
     """
     from torchx.plugins.manager import get_plugin_manager
 
-    factory = cast("Callable[[str | None], TrackerBase]", get_plugin_manager().get("trackers", name).load())
+    factory: Callable[[str | None], TrackerBase] = get_plugin_manager().get("trackers", name).load()  # type: ignore[assignment]  # a tracker's plugin refers to its factory
     return factory(config)
 
 
@@ -286,7 +286,7 @@ class AppRun:
         return [AppRun(run_id, self.backends) for run_id in dict.fromkeys(found)]
 
 
-_runs_lock = threading.Lock()
+_runs_lock = allocate_lock()
 _runs: dict[tuple[tuple[str, str], ...], AppRun] = {}
 
 

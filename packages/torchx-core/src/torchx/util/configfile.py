@@ -10,13 +10,14 @@ In TOML a table is a section. The tables of a section family (``component``, ``c
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from torchx.errors import TorchXError, UsageError
 from torchx.settings import ENV_TORCHXCONFIG
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 CONFIG_FILE = ".torchxconfig"
 PYPROJECT_FILE = "pyproject.toml"
