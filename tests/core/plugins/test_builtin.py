@@ -34,18 +34,8 @@ DESCRIBED: list[Descriptor] = [
 
 # Loaded by no command that only looks plugins up.
 HEAVY = {
-    *(
-        "asyncio",
-        "argparse",
-        "configparser",
-        "dataclasses",
-        "difflib",
-        "email",
-        "importlib.metadata",
-        "inspect",
-        "json",
-    ),
-    *("logging", "pathlib", "re", "shutil", "subprocess", "tempfile", "threading", "typing", "zipfile"),
+    *("asyncio", "argparse", "configparser", "dataclasses", "difflib", "email", "importlib.metadata", "inspect"),
+    *("json", "logging", "pathlib", "re", "shutil", "subprocess", "tempfile", "threading", "typing", "zipfile"),
     *("boto3", "docker", "docstring_parser", "fsspec", "kubernetes", "pluggy", "rich", "yaml"),
 }
 

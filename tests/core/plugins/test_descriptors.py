@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 
 import pytest
@@ -16,8 +17,9 @@ def test_equal_values_are_equal_and_hash_alike() -> None:
     same = SchedulerPlugin(summary="ACME", factory="acme.code:create", name="acme")
     assert same == ACME
     assert hash(ACME) == hash(same)
-    assert same.replace(summary="") != ACME
-    assert TrackerPlugin(name="a", factory="b") != SchedulerPlugin(name="a", factory="b")
+    assert dataclasses.replace(same, summary="") != ACME
+    other: object = TrackerPlugin(name="acme", factory="acme.code:create", summary="ACME")
+    assert other != ACME
 
 
 def test_they_survive_copying_and_pickling() -> None:
@@ -25,9 +27,9 @@ def test_they_survive_copying_and_pickling() -> None:
 
 
 def test_they_cannot_be_changed() -> None:
-    with pytest.raises(AttributeError, match="frozen"):
+    with pytest.raises(dataclasses.FrozenInstanceError):
         ACME.name = "other"  # type: ignore[misc]  # the mistake that is tested
-    with pytest.raises(AttributeError, match="frozen"):
+    with pytest.raises(dataclasses.FrozenInstanceError):
         del ACME.name
 
 
@@ -37,7 +39,7 @@ def test_they_show_all_their_values() -> None:
 
 def test_values_are_given_by_name() -> None:
     with pytest.raises(TypeError):
-        SchedulerPlugin("acme", "acme.code:create")  # type: ignore[misc]  # the mistake that is tested
+        SchedulerPlugin("acme", "acme.code:create")  # type: ignore[call-arg]  # the mistake that is tested
 
 
 @pytest.mark.parametrize("given", [{}, {"factory": "a:b", "table": "c:d"}])
@@ -51,13 +53,8 @@ def test_each_kind_is_described_by_its_own_class(kind: PluginType) -> None:
     made = describe(kind, "acme", "acme.code:thing", "it")
     assert type(made) is DESCRIPTORS[kind]
     assert issubclass(type(made), Descriptor)
-    assert (made.name, made.target, made.summary, made.kind, made.api_version) == (
-        "acme",
-        "acme.code:thing",
-        "it",
-        kind,
-        1,
-    )
+    assert (made.name, made.target, made.summary) == ("acme", "acme.code:thing", "it")
+    assert (made.kind, made.api_version) == (kind, 1)
 
 
 @pytest.mark.parametrize(

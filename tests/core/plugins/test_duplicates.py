@@ -77,7 +77,7 @@ def test_a_setting_that_fits_nobody_decides_nothing(rivals: Site, line: str) -> 
 
 def test_a_malformed_configuration_is_told_with_file_and_line(rivals: Site) -> None:
     Path(".torchxconfig").write_text("[plugins]\nacme = first\nacme = second-dist\n")
-    with pytest.raises(UsageError, match=r"\.torchxconfig:3: `acme` is set twice"):
+    with pytest.raises(UsageError, match=r"\.torchxconfig:3: `acme` is there twice"):
         rivals.manager().get("schedulers", "acme")
 
 

@@ -84,7 +84,7 @@ def test_an_entry_point_that_is_missing_gives_the_default_or_an_error(grouped: S
         load("my.group", "doubel")
     assert isinstance(caught.value, UsageError)
     assert str(caught.value) == "there is no entry point `doubel` in group `my.group`"
-    assert caught.value.hint == "did you mean `double`?"
+    assert caught.value.hint == "did you mean `double` or `module`?"
 
 
 def test_an_entry_point_that_is_broken_is_not_replaced_by_the_default(grouped: Site) -> None:

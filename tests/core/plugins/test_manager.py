@@ -166,8 +166,12 @@ def test_another_api_version_is_refused_by_name(site: Site, version: int, fix: s
         pytest.param("return [TrackerPlugin(name='a', factory='b:c')]", "where a SchedulerPlugin", id="another kind"),
         pytest.param("return [SchedulerPlugin(name='', factory='b:c')]", "has no name", id="no name"),
         pytest.param("return [SchedulerPlugin(name='a', factory='')]", "needs a name and a target", id="no target"),
-        pytest.param("return [SchedulerPlugin(name='a')]", "needs a value for `factory`", id="no factory"),
-        pytest.param("return [SchedulerPlugin(name='a', factory='b', c=1)]", "no field `c`", id="unknown field"),
+        pytest.param("return [SchedulerPlugin(name='a')]", "missing 1 required keyword-only argument", id="no factory"),
+        pytest.param(
+            "return [SchedulerPlugin(name='a', factory='b', c=1)]",
+            "unexpected keyword argument 'c'",
+            id="unknown field",
+        ),
     ],
 )
 def test_a_hook_with_a_wrong_result_is_recorded(site: Site, body: str, told: str) -> None:

@@ -22,14 +22,14 @@ def chosen_provider(kind: PluginType, name: str) -> str | None:
     """The distribution that the configuration names for a plugin, None if it names none.
 
     Raises:
-        ConfigFileError: a configuration file is malformed.
+        ConfigError: a configuration file is malformed.
     """
-    from torchx.util.inifile import find_config_files, read_config
+    from torchx.util.configfile import find_config_files, read_config
 
     for path in find_config_files():
-        parser = read_config(path)
+        section = read_config(path).sections.get(SECTION, {})
         for key in (f"{kind.value}.{name}", name):
-            value = parser.get(SECTION, key, fallback=None)
-            if value:
+            value = section.get(key)
+            if value and isinstance(value, str):
                 return value.strip()
     return None

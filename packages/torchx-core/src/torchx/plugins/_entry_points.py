@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from torchx.plugins._record import Record
+from torchx.util.light_dataclass import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ PREFIX = "torchx."
 _SUFFIXES = (".dist-info", ".egg-info")
 
 
-class EntryPoint(Record):
+@dataclass(frozen=True, kw_only=True)
+class EntryPoint:
     """One line of an ``entry_points.txt``."""
 
     group: str
@@ -27,7 +28,8 @@ class EntryPoint(Record):
     value: str
 
 
-class FoundDistribution(Record):
+@dataclass(frozen=True, kw_only=True)
+class FoundDistribution:
     """A distribution with entry points in a group that starts with ``torchx.``.
 
     Attributes:

@@ -55,9 +55,8 @@ def _table_entries(descriptor: NamedResourcePlugin, provider: Provider) -> Itera
         return
     for name, factory in items:
         target = f"{descriptor.table}[{name!r}]"
-        yield PluginEntry(
-            str(name), descriptor.replace(name=str(name), factory=target, table=""), provider, loaded=factory
-        )
+        one = NamedResourcePlugin(name=str(name), factory=target, summary=descriptor.summary)
+        yield PluginEntry(one.name, one, provider, loaded=factory)
 
 
 def _load_table(descriptor: NamedResourcePlugin, provider: Provider) -> object:

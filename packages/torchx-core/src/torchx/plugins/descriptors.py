@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from torchx.plugins._record import Record
+from torchx.util.light_dataclass import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ _GROUPS = {
 }
 
 
-class Descriptor(Record):
+@dataclass(frozen=True, kw_only=True)
+class Descriptor:
     """What every description has.
 
     Attributes:
@@ -75,6 +76,7 @@ class Descriptor(Record):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, kw_only=True)
 class SchedulerPlugin(Descriptor):
     """A backend that runs jobs.
 
@@ -91,6 +93,7 @@ class SchedulerPlugin(Descriptor):
         return self.factory
 
 
+@dataclass(frozen=True, kw_only=True)
 class WorkspacePlugin(Descriptor):
     """A way to bring a local folder into the image of a role.
 
@@ -107,6 +110,7 @@ class WorkspacePlugin(Descriptor):
         return self.builder
 
 
+@dataclass(frozen=True, kw_only=True)
 class TrackerPlugin(Descriptor):
     """A store of experiment metadata and artifacts.
 
@@ -123,6 +127,7 @@ class TrackerPlugin(Descriptor):
         return self.factory
 
 
+@dataclass(frozen=True, kw_only=True)
 class NamedResourcePlugin(Descriptor):
     """One named resource, or a whole table of them; exactly one of the two is given.
 
@@ -145,6 +150,7 @@ class NamedResourcePlugin(Descriptor):
         return self.factory or self.table
 
 
+@dataclass(frozen=True, kw_only=True)
 class ComponentsPlugin(Descriptor):
     """A module (or package) of component functions, or a single component function.
 
@@ -178,6 +184,7 @@ def is_unprefixed(name: str) -> bool:
     return not name or (name[0] == "_" and name[1:].isdigit())
 
 
+@dataclass(frozen=True, kw_only=True)
 class CommandPlugin(Descriptor):
     """A sub-command of ``torchx``. Its summary is what ``torchx --help`` shows, without importing the command.
 
@@ -194,6 +201,7 @@ class CommandPlugin(Descriptor):
         return self.command
 
 
+@dataclass(frozen=True, kw_only=True)
 class EventHandlerPlugin(Descriptor):
     """A destination of the records that the runner writes, one for each of its calls.
 

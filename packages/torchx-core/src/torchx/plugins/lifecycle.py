@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
 from torchx.plugins._markers import LIFECYCLE_HOOKS, PROJECT, impl_options, spec_options
 from torchx.plugins._providers import PLUGIN_FAILURES
+from torchx.util.light_dataclass import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from logging import Logger
+    from typing import Any
 
     import pluggy
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Protocol
+
     from torchx.plugins import PluginEntry
     from torchx.schedulers.api import Scheduler
+else:
+    Protocol = object  # The same to a program, without importing typing.
 
 __all__ = [
     "DEFAULT_SCHEDULER_MODULES",
@@ -34,7 +37,7 @@ DEFAULT_SCHEDULER_MODULES: dict[str, str] = {
 class SchedulerFactory(Protocol):
     """Makes a scheduler for a session."""
 
-    def __call__(self, session_name: str, **kwargs: object) -> Scheduler[object]: ...
+    def __call__(self, session_name: str, **kwargs: object) -> Scheduler[Any]: ...
 
 
 class _PluginFactory:
@@ -44,12 +47,13 @@ class _PluginFactory:
         self._entry = entry
 
     @property
-    def __wrapped__(self) -> SchedulerFactory:
+    def __wrapped__(self) -> Any:
         # inspect.signature() follows this, so that callers see the parameters of the plugin's own function.
-        return cast("SchedulerFactory", self._entry.load())
+        return self._entry.load()
 
-    def __call__(self, session_name: str, **kwargs: object) -> Scheduler[object]:
-        return self.__wrapped__(session_name, **kwargs)
+    def __call__(self, session_name: str, **kwargs: object) -> Scheduler[Any]:
+        made: Scheduler[Any] = self.__wrapped__(session_name, **kwargs)
+        return made
 
     def __repr__(self) -> str:
         return f"<factory of {self._entry!r}>"
@@ -69,7 +73,8 @@ def get_scheduler_factories(group: str = GROUP, skip_defaults: bool = False) -> 
     if group != GROUP:
         from torchx.util.entrypoints import load_group
 
-        return cast("dict[str, SchedulerFactory]", load_group(group))
+        factories: dict[str, Any] = {**load_group(group)}
+        return factories
     from torchx.plugins import get_plugin_manager
 
     return {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
 from torchx.errors import UsageError, nearest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
+    from typing import TypeVar
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 _MISSING = object()
 
