@@ -26,8 +26,7 @@ def factory_arguments(factory: Callable[..., Any], params: Mapping[str, object])
     """
     import inspect
 
-    load = getattr(factory, "load", None)
-    target = load() if callable(load) else factory
+    target = inspect.unwrap(factory)
     parameters = inspect.signature(target).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     arguments = {name: value for name, value in params.items() if takes_any or name in parameters}

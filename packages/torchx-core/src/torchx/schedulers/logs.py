@@ -112,14 +112,14 @@ class _Reader(Generic[K]):
 
     __slots__ = ("backoff", "ending", "idle", "key", "lines", "position", "source")
 
-    def __init__(self, key: K, source: LogSource, *, ending: bool) -> None:
+    def __init__(self, key: K, source: LogSource, *, ending: bool, clock: Callable[[], float]) -> None:
         self.key = key
         self.source = source
         self.ending = ending  # the next empty read is the end
         self.position: object | None = None
         self.idle = 0.0
         self.lines = LineAssembler()
-        self.backoff = Backoff(total_timeout=GIVE_UP_AFTER)
+        self.backoff = Backoff(total_timeout=GIVE_UP_AFTER, clock=clock)
 
     def step(self, now: float, max_idle: float) -> tuple[bytes, float | None]:
         """Read once.
@@ -159,6 +159,7 @@ def follow(
     should_tail: bool,
     wait: Callable[[float], object] = time.sleep,
     max_idle: float = MAX_IDLE,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Generator[tuple[K, bytes], None, None]:
     """The lines of many sources, in one loop, without threads.
 
@@ -172,6 +173,7 @@ def follow(
         wait: waits for the given seconds, or less: returning early means that something may have been written, and
             all idle sources are read at once.
         max_idle: the longest pause of an idle source, in seconds. May be long where `wait` returns at each write.
+        clock: monotonic seconds.
 
     Yields:
         the source's key, and a block of whole lines; each ends in ``\\n``, but for the last one of a source whose log
@@ -181,13 +183,13 @@ def follow(
         TransientLogError: a source failed for too long.
     """
     turn = count()
-    readers = [_Reader(key, source, ending=not should_tail) for key, source in sources.items()]
+    readers = [_Reader(key, source, ending=not should_tail, clock=clock) for key, source in sources.items()]
     queue: _Queue[K] = [(0.0, next(turn), reader) for reader in readers]
     still_open = set(readers)
     failures: list[TransientLogError] = []
     try:
         while queue:
-            now = _wait_for_due(queue, wait)
+            now = _wait_for_due(queue, wait, clock)
             reader = heappop(queue)[2]
             try:
                 block, due = reader.step(now, max_idle)
@@ -242,12 +244,12 @@ def _iter_lines(
         yield from decode_lines(block if pattern is None else filter_block(block, pattern))
 
 
-def _wait_for_due(queue: _Queue[K], wait: Callable[[float], object]) -> float:
+def _wait_for_due(queue: _Queue[K], wait: Callable[[float], object], clock: Callable[[], float]) -> float:
     """Wait until the first of the queue is due; the time when it is."""
-    now = time.monotonic()
+    now = clock()
     while (due := queue[0][0]) > now:
         wait(due - now)
-        now = time.monotonic()
+        now = clock()
         if now < due:
             # Woken early: something may have been written anywhere. Sources that fail keep their pause.
             queue[:] = [(d if r.backoff.failures else min(d, now), n, r) for d, n, r in queue]

@@ -180,14 +180,17 @@ def _from_ps(pid: int | None) -> dict[int, Process]:
     import subprocess
 
     which = ["-A"] if pid is None else ["-p", str(pid)]
-    out = subprocess.run(
+    with subprocess.Popen(
         ["ps", *which, "-o", "pid=,ppid=,pgid=,stat=,lstart="],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C"}, check=False, timeout=10,
-    ).stdout.decode("ascii", "replace")  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "LC_ALL": "C"},
+    ) as ps:
+        out = ps.communicate(timeout=10)[0].decode("ascii", "replace")
     found = {}
     for line in out.splitlines():
         row = line.split(None, 4)
-        if len(row) == 5:
+        if len(row) == 5 and int(row[0]) != ps.pid:
             process = Process(int(row[0]), int(row[1]), int(row[2]), " ".join(row[4].split()), row[3].startswith("Z"))
             found[process.pid] = process
     return found

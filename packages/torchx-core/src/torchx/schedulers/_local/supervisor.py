@@ -79,6 +79,7 @@ class Supervisor:
         self._ending: str | None = None  # the state that the job will end in
         self._kill_at: float | None = None
         self._full_since: float | None = None
+        self._lost_lines: str | None = None  # why lines could not be written
         self._identity = {
             "boot": proctree.boot_id(),
             "supervisor": [os.getpid(), proctree.start_time(os.getpid())],
@@ -96,7 +97,7 @@ class Supervisor:
             return
         self._write_state()
         self._tell(None)
-        while self._running or self._waiting():
+        while self._running or self._waiting() or (self._full_since is not None and not self._lost_lines):
             for fd in self._poller.wait(self._timeout()):
                 if fd in self._streams:
                     self._pump(fd)
@@ -177,14 +178,13 @@ class Supervisor:
         assert replica.output is not None
         try:
             replica.output.write(stream, data)
-        except OSError as error:
-            self._disk_trouble(error)
+        except OSError:
+            self._disk_trouble()
 
-    def _disk_trouble(self, error: OSError) -> None:
+    def _disk_trouble(self) -> None:
         """Stops reading, so that writers wait, and fails the job when the disk stays full."""
         if self._full_since is None:
             self._full_since = time.monotonic()
-            self._full_error = error
             for fd in self._streams:
                 self._poller.remove(fd)
 
@@ -195,7 +195,8 @@ class Supervisor:
                     replica.output.drain()
         except OSError as error:
             if self._full_since is not None and time.monotonic() - self._full_since > _DISK_PATIENCE:
-                self._end("FAILED", f"can't write the job's logs: {error.strerror}")
+                self._lost_lines = f"can't write the job's logs: {error.strerror}"
+                self._end("FAILED", self._lost_lines)
             return
         self._full_since = None
         for fd in self._streams:
@@ -309,7 +310,8 @@ class Supervisor:
                 try:
                     replica.output.close()
                 except OSError as error:
-                    self._ending, self._msg = "FAILED", f"can't write the job's logs: {error.strerror}"
+                    self._ending = "FAILED"
+                    self._msg = self._lost_lines or f"can't write the job's logs: {error.strerror}"
         self._app_state = self._ending or "SUCCEEDED"
         while True:
             self._write_state()
