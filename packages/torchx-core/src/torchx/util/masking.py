@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from torchx.util.secret_names import is_secret_name
+from torchx.util.secret_names import is_reference, is_secret_name
 
 __all__ = ["MASK", "is_secret_name", "mask_args", "mask_data", "mask_env", "mask_text", "secret_values"]
 
@@ -172,7 +172,7 @@ def _mask_mapping(data: Mapping[object, object], secrets: tuple[str, ...]) -> di
 
 
 def _mask_leaves(value: object, secrets: tuple[str, ...]) -> object:
-    """What stands under a secret name; names inside it decide again (``secret: {secretName: ...}``)."""
+    """What stands under a secret name: all of it, but for references (``secret: {secretName: ...}``)."""
     if isinstance(value, str):
         return _hide(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -180,15 +180,21 @@ def _mask_leaves(value: object, secrets: tuple[str, ...]) -> object:
     if isinstance(value, (list, tuple)):
         items = [_mask_leaves(item, secrets) for item in value]
         return items if isinstance(value, list) else tuple(items)
-    return mask_data(value, secrets)
+    if isinstance(value, Mapping):
+        return {
+            key: (mask_data if is_reference(str(key)) else _mask_leaves)(leaf, secrets) for key, leaf in value.items()
+        }
+    return value
 
 
 def _spellings(secrets: Iterable[str]) -> set[str]:
     import json
-    from urllib.parse import quote
+    from urllib.parse import quote, quote_plus
 
     found: set[str] = set()
     for secret in secrets:
         if len(secret) >= _SHORTEST_SOUGHT:
-            found |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret), quote(secret, safe="")}
+            in_shell = secret.replace("'", "'\"'\"'")
+            found |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], in_shell}
+            found |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
     return found

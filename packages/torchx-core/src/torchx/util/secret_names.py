@@ -7,6 +7,7 @@ and ``KEYBOARD`` hold none of the words.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 
 def _words(text: str) -> frozenset[str]:
@@ -43,6 +44,7 @@ _PASS_BEFORE = _words("db database smtp mysql postgres pg redis mongo ftp mail e
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether what goes by this name is likely a secret.
 
@@ -52,10 +54,21 @@ def is_secret_name(name: str) -> bool:
     >>> [is_secret_name(n) for n in ("HF_TOKEN", "--api-key", "dbPassword", "MAX_TOKENS", "TOKENIZERS_PARALLELISM")]
     [True, True, True, False, False]
     """
-    words = [w.lower() for w in _WORDS.findall(name)]
-    if not words or words[-1] in _ABOUT:
-        return False
-    return any(_is_secret_word(words, i) for i in range(len(words)))
+    words = _split(name)
+    return not is_reference(name) and any(_is_secret_word(words, i) for i in range(len(words)))
+
+
+def is_reference(name: str) -> bool:
+    """Whether what goes by this name tells where something is, or how to use it: a file, a user, an object's name.
+
+    >>> [is_reference(n) for n in ("TOKEN_FILE", "secretName", "AUTH_TYPE", "TOKEN")]
+    [True, True, True, False]
+    """
+    return bool(words := _split(name)) and words[-1] in _ABOUT
+
+
+def _split(name: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(name)]
 
 
 def _is_secret_word(words: list[str], i: int) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-    from torchx.plugins._entry import PluginEntry
+    from torchx.plugins import PluginEntry
     from torchx.runner.events.api import TorchxEvent
 
 ENV_TORCHX_EVENTS = "TORCHX_EVENTS"
@@ -68,7 +68,7 @@ def configured_destinations() -> list[Destination]:
 
         return [_of_plugin(entry) for entry in get_plugin_manager().event_handlers().values()]
     wanted = [name.strip() for name in names.split(",")]
-    return [find_destination(name) for name in wanted if name not in ("", "null")]
+    return [_find_or_warn(name) for name in wanted if name not in ("", "null")]
 
 
 def find_destination(name: str) -> Destination:
@@ -82,7 +82,22 @@ def find_destination(name: str) -> Destination:
         return built_in
     from torchx.plugins.manager import get_plugin_manager
 
-    return _of_plugin(get_plugin_manager().get("event_handler", name))
+    return _of_plugin(get_plugin_manager().get("event_handlers", name))
+
+
+def _find_or_warn(name: str) -> Destination:
+    """As `find_destination`, but what is misspelt in the environment is told once, and fails no call."""
+    try:
+        return find_destination(name)
+    except TorchXError as e:
+        if name not in _WARNED:
+            import logging
+
+            _WARNED.add(name)
+            logging.getLogger(__name__).warning(
+                "%s names an event destination that is not there: %s", ENV_TORCHX_EVENTS, e
+            )
+        return _BUILT_IN["null"]
 
 
 def as_handler(loaded: object, name: str) -> Callable[[TorchxEvent], object]:
@@ -156,3 +171,4 @@ _BUILT_IN: dict[str, Destination] = {
     "otel": _Queued("otel", _load_otel),
 }
 _PLUGINS: dict[PluginEntry, Destination] = {}
+_WARNED: set[str] = set()

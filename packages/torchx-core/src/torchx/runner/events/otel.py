@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
+
 from torchx.errors import UsageError
 from torchx.version import __version__
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.trace import TracerProvider
+
     from torchx.runner.events.api import TorchxEvent
 
 _ATTRIBUTES = ("session", "scheduler", "app_id", "app_image", "runcfg", "workspace", "cpu_time_usec")
