@@ -41,16 +41,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    import importlib
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which would take any name for one of ours.
+    def __getattr__(name):
+        import importlib
 
-    if name in _LAZY_MODULES:
-        return importlib.import_module(f"torchx.specs.{name}")
-    if name not in _LAZY:
-        raise AttributeError(f"module 'torchx.specs' has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(_LAZY[name]), name)
-    globals()[name] = value
-    return value
+        if name in _LAZY_MODULES:
+            return importlib.import_module(f"torchx.specs.{name}")
+        if name not in _LAZY:
+            raise AttributeError(f"module 'torchx.specs' has no attribute {name!r}")
+        value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -189,7 +189,7 @@ class runopts:
         Raises:
             InvalidRunConfigException: an option is unknown, missing, given twice or of the wrong type.
         """
-        resolved: dict[str, CfgVal] = {key: opt.default for key, opt in self._opts.items()}
+        resolved: dict[str, CfgVal] = {key: _copied(opt.default) for key, opt in self._opts.items()}
         for key, value in self._known(cfg, ignore_unknown).items():
             if value is not None:
                 resolved[key] = self._checked(key, value, cfg)
@@ -339,6 +339,10 @@ class runopts:
         if not self.is_type(value, tp):
             raise InvalidRunConfigException(f"expected {get_type_name(tp)}, got {type(value).__name__}", key, cfg)
         return value
+
+
+def _copied(default: CfgVal) -> CfgVal:
+    return default.copy() if isinstance(default, (list, dict)) else default
 
 
 def _spelling(name: str) -> str:

@@ -77,7 +77,8 @@ class _Description:
         import dataclasses
 
         specs: list[Any] = [(f.name, f.type, _standard_field(f)) for f in light_fields(self._cls)]
-        twin = dataclasses.make_dataclass(self._cls.__name__, specs, **self._options)
+        options: Any = self._options
+        twin = dataclasses.make_dataclass(self._cls.__name__, specs, **options)
         for attribute in ("__dataclass_fields__", "__dataclass_params__"):
             setattr(self._cls, attribute, getattr(twin, attribute))
         return getattr(self._cls, self._attribute)
@@ -121,7 +122,7 @@ def _decorate(cls: Any, frozen: bool, kw_only: bool) -> Any:
     # A mutable class has no hash unless its body defines one, as in the standard.
     if own.get("__hash__") is None:
         cls.__hash__ = _make_hash(compared) if frozen else None
-    cls.__match_args__ = () if kw_only else tuple(f.name for f in fields)
+    setattr(cls, "__match_args__", () if kw_only else tuple(f.name for f in fields))  # noqa: B010  (mypy forbids the other)
     options = {"frozen": frozen, "kw_only": kw_only}
     for attribute in ("__dataclass_fields__", "__dataclass_params__"):
         setattr(cls, attribute, _Description(cls, attribute, options))
@@ -172,7 +173,7 @@ def _make_init(cls: Any, fields: tuple[LightField, ...], frozen: bool, kw_only: 
     init = scope["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__module__ = cls.__module__
-    init.__annotations__ = {**{f.name: f.type for f in fields}, "return": "None"}
+    init.__annotations__ = {**{f.name: f.type for f in fields}, "return": None}
     return init
 
 
