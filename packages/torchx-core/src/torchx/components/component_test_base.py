@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from torchx.specs import AppDef, AppStatus
 
+_CANCEL_TIMEOUT = 60
+"""Seconds that a cancelled job may take to end. The test's folder can be removed only then."""
+
 
 class ComponentTestCase(unittest.TestCase):
     """Checks components and runs them.
@@ -95,12 +98,14 @@ class ComponentTestCase(unittest.TestCase):
         from torchx.runner import get_runner
 
         with get_runner("test", **(scheduler_params or {})) as runner:
-            handle = runner.run(component(**(args or {})), scheduler)
+            handle = runner.schedule(runner.dryrun(component(**(args or {})), scheduler))
             try:
-                return runner.wait(handle, wait_interval=interval, timeout=timeout)
+                status = runner.wait(handle, wait_interval=interval, timeout=timeout)
             except TimeoutError:
                 runner.cancel(handle)
+                runner.wait(handle, wait_interval=interval, timeout=_CANCEL_TIMEOUT)
                 raise
+        return status
 
 
 def _restore_home(value: str | None) -> None:

@@ -64,7 +64,7 @@ def spmd(
         max_retries=max_retries,
         mounts=mounts,
     )
-    return AppDef(name=named.run_name, roles=[role], metadata=metadata or {})
+    return AppDef(name=named.run_name, roles=[role], metadata=dict(metadata or {}))
 
 
 def torchrun(
@@ -126,7 +126,7 @@ def torchrun(
         max_retries=max_retries,
         mounts=mounts,
     )
-    return AppDef(name=named.run_name, roles=[role], metadata=metadata or {})
+    return AppDef(name=named.run_name, roles=[role], metadata=dict(metadata or {}))
 
 
 def ddp(

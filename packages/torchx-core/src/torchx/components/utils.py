@@ -85,7 +85,7 @@ def sh(
         image=image,
         entrypoint=entrypoint or "sh",
         args=["-c", join(args)],
-        env=env or {},
+        env=dict(env or {}),
         num_replicas=num_replicas,
         max_retries=max_retries,
         resource=resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),

@@ -124,11 +124,19 @@ class ArgvParser:
 
     def _unknown(self, word: str) -> ComponentArgsError:
         name = word.partition("=")[0]
-        hint = nearest(_canonical(name), list(self._flags))
+        hint = self._near(name)
         if self._params.variadic is not None:
             own = f"put `--` before it if {name!r} belongs to the program that is run"
             hint = f"{hint} Or {own}" if hint else own
         return self._error(f"has no option {name!r}", hint=hint)
+
+    def _near(self, name: str) -> str | None:
+        import difflib
+
+        # The dashes are left out: they would make all short names look alike.
+        bare = {flag.lstrip("-"): flag for flag in self._flags}
+        near = difflib.get_close_matches(_canonical(name).lstrip("-"), list(bare), n=3, cutoff=0.6)
+        return f"did you mean {' or '.join(f'`{bare[n]}`' for n in near)}?" if near else None
 
     def _error(self, problem: str, hint: str | None = None) -> ComponentArgsError:
         return args_error(self._params, problem, hint)

@@ -43,7 +43,9 @@ def help_parser(fn: Callable[..., Any], params: Params, defaults: Mapping[str, A
         _add_option(parser, param, about.get(param.name, ""), defaults)
     if params.variadic is not None:
         name = params.variadic.name
-        parser.add_argument(name, metavar=name, nargs=argparse.REMAINDER, help=_escaped(about.get(name, "")) or " ")
+        parser.add_argument(
+            name, metavar=name, type=str, nargs=argparse.REMAINDER, help=_escaped(about.get(name, "")) or " "
+        )
     return parser
 
 
@@ -55,8 +57,7 @@ def _add_option(parser: argparse.ArgumentParser, param: Param, about: str, defau
         required=required,
         default=argparse.SUPPRESS if required else defaults.get(param.name, param.default),
         type=_named_type(param),
-        # The formatter adds the default to any help that is not empty.
-        help=_escaped(about) or ("(required)" if required else " "),
+        help=_escaped(about.strip()) or ("(required)" if required else "(default: %(default)s)"),
     )
 
 

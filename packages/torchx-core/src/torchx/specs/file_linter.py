@@ -29,6 +29,9 @@ __all__ = [
 _PRIMITIVES = frozenset({"str", "int", "float", "bool"})
 _LISTS = frozenset({"list", "List", "Sequence", "Iterable"})
 _DICTS = frozenset({"dict", "Dict", "Mapping"})
+_SUPPORTED = (
+    "str, int, float, bool, lists and dicts of these, Literal, enumerations of the same file, and Optional of all these"
+)
 _ENUMS = frozenset({"Enum", "IntEnum", "StrEnum"})
 
 
@@ -135,12 +138,8 @@ class ArgTypeValidator(ComponentFunctionValidator):
             return _message("arg-type", f"`{fn.name}`: parameter `{arg.arg}` has no type annotation", arg)
         if self._is_supported(_unquoted(arg.annotation)):
             return None
-        return _message(
-            "arg-type",
-            f"`{fn.name}`: parameter `{arg.arg}` has the type `{ast.unparse(arg.annotation)}`; supported "
-            "are str, int, float, bool, lists and dicts of these, Literal, enumerations of this file, and their Optional",
-            arg,
-        )
+        problem = f"`{fn.name}`: parameter `{arg.arg}` has the type `{ast.unparse(arg.annotation)}`"
+        return _message("arg-type", f"{problem}; supported are {_SUPPORTED}", arg)
 
     def _is_supported(self, annotation: ast.expr) -> bool:
         if (inner := get_optional_type(annotation)) is not None:

@@ -58,7 +58,7 @@ def to_dict(arg: str) -> dict[str, str]:
     if not arg:
         return {}
     pairs = list(_PAIR.finditer(arg))
-    if not pairs or pairs[0].start() != 0:
+    if not pairs or arg[: pairs[0].start(1)].strip():
         raise ValueError(f"expected KEY=VALUE[,KEY=VALUE...], got {arg!r}")
     ends = [pair.start() for pair in pairs[1:]] + [len(arg)]
     return {pair[1]: arg[pair.end() : end] for pair, end in zip(pairs, ends, strict=True)}
@@ -152,7 +152,7 @@ def decode_from_string(encoded_value: str, annotation: Any) -> dict[Any, Any] | 
 def _container(annotation: Any) -> type[list[Any]] | type[dict[Any, Any]] | None:
     bare = decode_optional(strip_annotated(annotation))
     origin = get_origin(bare) or bare
-    if not isinstance(origin, type) or issubclass(origin, str):
+    if not isinstance(origin, type) or issubclass(origin, (str, bytes)):
         return None
     if issubclass(origin, Mapping):
         return dict

@@ -1,7 +1,7 @@
 """One job per built-in component, to be run on any scheduler.
 
-A test makes a provider with the scheduler's name and an image, calls ``setUp``, submits ``get_app_def()``, expects it to
-succeed, and calls ``tearDown`` at the end.
+A test makes a provider with the scheduler's name and an image, calls ``setUp``, submits ``get_app_def()``, expects it
+to succeed, and calls ``tearDown`` at the end.
 """
 
 from __future__ import annotations
