@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from _thread import RLock  # Importing threading would cost more than finding all plugins.
+from types import MappingProxyType
 
 from torchx.plugins.descriptors import PluginType
 
@@ -39,7 +40,7 @@ class PluginManager:
         given = os.environ.get(ENV_DISABLE, "").split(",") if disabled is None else disabled
         self._sources = Sources(disabled=given, selected=os.environ.get(ENV_SOURCE))
         self._lock = RLock()
-        self._tables: dict[PluginType, tuple[int, dict[str, PluginEntry]]] = {}
+        self._tables: dict[PluginType, tuple[int, Mapping[str, PluginEntry]]] = {}
         self._relay: HookRelay | None = None
 
     def schedulers(self) -> Mapping[str, PluginEntry]:
@@ -83,7 +84,7 @@ class PluginManager:
             if cached is None or cached[0] != generation:
                 from torchx.plugins._tables import build_table
 
-                cached = generation, build_table(kind, self._sources.providers())
+                cached = generation, MappingProxyType(build_table(kind, self._sources.providers()))
                 self._tables[kind] = cached
             return cached[1]
 
