@@ -188,7 +188,7 @@ def test_a_source_that_keeps_failing_is_given_up_and_the_others_go_on(caplog: py
 
 
 def test_success_starts_the_time_to_give_up_anew() -> None:
-    failures = [-1] * 8  # About a minute each.
+    failures = [-1] * 12  # One to two minutes each.
     source = MemorySource(b"abcdefgh\n", cuts=list(itertools.chain.from_iterable([*failures, 1] for _ in range(9))))
     got, time = collect({0: source}, should_tail=True)
     assert got[0] == [b"abcdefgh\n"]

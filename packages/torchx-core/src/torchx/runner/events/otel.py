@@ -18,6 +18,7 @@ from torchx.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import TracerProvider
 
     from torchx.runner.events.api import TorchxEvent
@@ -77,13 +78,13 @@ def _provider() -> TracerProvider:
     return provider
 
 
-def _exporter(name: str) -> Callable[[], object] | None:
+def _exporter(name: str) -> Callable[[], SpanExporter] | None:
     from importlib.metadata import entry_points
 
     if name == "none":
         return None
     for entry_point in entry_points(group="opentelemetry_traces_exporter", name=name):
-        exporter: Callable[[], object] = entry_point.load()
+        exporter: Callable[[], SpanExporter] = entry_point.load()
         return exporter
     raise UsageError(
         f"the OpenTelemetry exporter `{name}` is not installed",
