@@ -50,7 +50,7 @@ def log_blocks(
         return
     import time
 
-    from torchx.schedulers.logs import compile_regex, filter_block, follow
+    from torchx.schedulers.logs import MAX_IDLE, compile_regex, filter_block, follow
 
     pattern = None if query.regex is None else compile_regex(query.regex)
     wait = scheduler.log_waiter(app_id)
@@ -58,8 +58,8 @@ def log_blocks(
         (role, k): scheduler.log_source(app_id, role, k, since=query.since, until=query.until, streams=query.streams)
         for role, k in replicas
     }
-    idle = {} if wait is time.sleep else {"max_idle": _MAX_IDLE}
-    for replica, block in follow(sources, should_tail=query.should_tail, wait=wait, **idle):
+    max_idle = MAX_IDLE if wait is time.sleep else _MAX_IDLE
+    for replica, block in follow(sources, should_tail=query.should_tail, wait=wait, max_idle=max_idle):
         lines = block if pattern is None else filter_block(block, pattern)
         if lines:
             yield replica, lines
