@@ -111,7 +111,7 @@ def _reach(dist: str, scheduler: str, timeout: float) -> Finding:
         from torchx.runner import get_runner
 
         with get_runner() as runner:
-            next(iter(runner.iter_list(scheduler, {})), None)
+            next(iter(runner.iter_list(scheduler)), None)
 
     outcome = _attempt(ask, timeout)
     if outcome is None:

@@ -48,10 +48,14 @@ class AppHandleSubCommand(SubCommand):
         """Opens a runner and hands over to :meth:`run_with_runner`."""
         from torchx.cli.schedulers import check_app_handle
         from torchx.runner import get_runner
+        from torchx.specs import UnknownAppException
 
         check_app_handle(args.app_handle)
         with get_runner() as runner:
-            self.run_with_runner(args, runner)
+            try:
+                self.run_with_runner(args, runner)
+            except UnknownAppException:  # it has gone between two questions
+                self.exit_missing_app(args.app_handle)
 
     @abstractmethod
     def run_with_runner(self, args: argparse.Namespace, runner: Runner) -> None:
@@ -62,13 +66,7 @@ class AppHandleSubCommand(SubCommand):
         import sys
 
         from torchx.cli.errors import EXIT_FAILURE, print_error
-        from torchx.errors import TorchXError
+        from torchx.cli.schedulers import missing_app
 
-        scheduler = app_handle.partition("://")[0]
-        print_error(
-            TorchXError(
-                f"there is no job `{app_handle}` (it never existed, or its scheduler has forgotten it)",
-                hint=f"`torchx list -s {scheduler}` shows the jobs that {scheduler} knows",
-            )
-        )
+        print_error(missing_app(app_handle))
         sys.exit(EXIT_FAILURE)

@@ -10,7 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from torchx.runner import Runner
     from torchx.schedulers.api import ListAppResponse
+    from torchx.specs import CfgVal
 
 STATE_WIDTH = len("UNSUBMITTED") + 2
 
@@ -33,20 +35,31 @@ class CmdList(SubCommand):
 
     def run(self, args: argparse.Namespace) -> None:
         """Prints the jobs."""
+        from torchx.cli.argparse_util import check_configured_keys
         from torchx.cli.output import is_terminal, print_json, write
         from torchx.cli.schedulers import check_scheduler, default_scheduler
         from torchx.runner import get_runner
 
+        check_configured_keys("list", ("scheduler", "scheduler_args", "json"))
         scheduler = args.scheduler or default_scheduler()
         check_scheduler(scheduler)
         terminal = is_terminal()
         with get_runner() as runner:
-            cfg = runner.cfg_from_str(scheduler, args.scheduler_args or "")
-            for app in runner.iter_list(scheduler, cfg):
+            for app in runner.iter_list(scheduler, _cfg(runner, scheduler, args.scheduler_args or "")):
                 if args.json:
                     print_json(_to_plain(app), indent=None)
                 else:
                     write(_row(app, terminal), flush=terminal)
+
+
+def _cfg(runner: Runner, scheduler: str, text: str) -> dict[str, CfgVal] | None:
+    """The options given, here and in the configuration files; None without any: what a job needs, a list does not."""
+    from torchx.runner.config import apply_options
+
+    opts = runner.scheduler_run_opts(scheduler)
+    cfg = opts.cfg_from_str(text)
+    apply_options(scheduler, opts, cfg)
+    return cfg or None
 
 
 def _row(app: ListAppResponse, terminal: bool) -> str:

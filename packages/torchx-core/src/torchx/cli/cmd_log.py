@@ -6,7 +6,7 @@ import re
 import sys
 
 from torchx.cli.cmd_base import SubCommand
-from torchx.errors import TorchXError, UsageError, nearest
+from torchx.errors import UsageError, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,12 +128,11 @@ def _parse(identifier: str) -> tuple[str, str | None, list[int]]:
 
 
 def _describe(runner: Runner, handle: str) -> AppDef:
+    from torchx.cli.schedulers import missing_app
+
     app = runner.describe(handle)
     if app is None:
-        scheduler = handle.partition("://")[0]
-        raise TorchXError(
-            f"there is no job `{handle}`", hint=f"`torchx list -s {scheduler}` shows the jobs that {scheduler} knows"
-        )
+        raise missing_app(handle)
     return app
 
 

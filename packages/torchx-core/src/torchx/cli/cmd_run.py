@@ -163,18 +163,30 @@ def _show(info: AppDryRunInfo[Any], scheduler: str, args: argparse.Namespace) ->
 
 
 def _submit(runner: Runner, info: AppDryRunInfo[Any], scheduler: str, args: argparse.Namespace) -> None:
-    from torchx.cli.output import print_json, write
     from torchx.cli.schedulers import is_local
-    from torchx.cli.watch import say_how_to_follow, watch
+    from torchx.cli.watch import interrupts_held, leave, say_how_to_follow, watch
 
-    handle = runner.schedule(info)
-    if args.json:
+    local = is_local(scheduler)
+    log = args.log if args.log is not None else bool(args.tee_logs) or (local and args.wait is not False)
+    handle = ""
+    try:
+        with interrupts_held():
+            handle = runner.schedule(info)
+            _tell_handle(handle, scheduler, as_json=bool(args.json))
+        if log or args.wait or (args.wait is None and local):
+            watch(runner, handle, log=log, as_json=bool(args.json))
+        else:
+            say_how_to_follow(handle)
+    except KeyboardInterrupt:
+        if not handle:
+            raise
+        leave(runner, handle, cancel=local)
+
+
+def _tell_handle(handle: str, scheduler: str, *, as_json: bool) -> None:
+    from torchx.cli.output import print_json, write
+
+    if as_json:
         print_json({"app_handle": handle, "scheduler": scheduler, "app_id": handle.rpartition("/")[2]}, indent=None)
     else:
         write(f"{handle}\n", flush=True)
-    local = is_local(scheduler)
-    log = args.log if args.log is not None else bool(args.tee_logs) or (local and args.wait is not False)
-    if log or args.wait or (args.wait is None and local):
-        watch(runner, handle, log=log, cancel_on_interrupt=local, as_json=bool(args.json))
-    else:
-        say_how_to_follow(handle)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from torchx.cli.cmd_base import SubCommand
-from torchx.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from torchx.tracker.api import TrackerArtifact, TrackerBase
+    from torchx.tracker.api import TrackerBase
 
 
 class CmdTracker(SubCommand):
@@ -27,10 +26,10 @@ class CmdTracker(SubCommand):
         jobs = _add(what, "jobs", "the ids of the recorded runs", _jobs)
         jobs.add_argument("--parent-run-id", metavar="ID", help="only runs that were made from this one")
         metadata = _add(what, "metadata", "the values that a run has recorded", _metadata)
-        metadata.add_argument("RUN_ID", help="the run: the handle of its job")
+        metadata.add_argument("RUN_ID", help="the run: the handle of its job, or its app id")
         artifacts = _add(what, "artifacts", "the artifacts that a run has recorded", _artifacts)
         artifacts.add_argument("--artifact", metavar="NAME", help="only this artifact")
-        artifacts.add_argument("RUN_ID", help="the run: the handle of its job")
+        artifacts.add_argument("RUN_ID", help="the run: the handle of its job, or its app id")
 
     def run(self, args: argparse.Namespace) -> None:
         """Prints what was asked for, from all configured trackers."""
@@ -54,22 +53,16 @@ def _add(
 
 def _trackers() -> list[TrackerBase]:
     from torchx.runner.config import configured_trackers
-    from torchx.tracker.api import load_tracker
+    from torchx.tracker.query import open_trackers
 
-    configured = configured_trackers()
-    if not configured:
-        raise UsageError(
-            "no tracker is configured",
-            hint="name one in .torchxconfig, for example [torchx:tracker] with `fsspec = /path/of/the/runs` below it",
-        )
-    return [load_tracker(name, config) for name, config in configured.items()]
+    return open_trackers(configured_trackers())
 
 
 def _jobs(args: argparse.Namespace, trackers: list[TrackerBase]) -> None:
     from torchx.cli.output import print_json, print_table
+    from torchx.tracker.query import job_records
 
-    conditions = {"parent_run_id": args.parent_run_id} if args.parent_run_id else {}
-    ids = list(dict.fromkeys(run_id for tracker in trackers for run_id in tracker.run_ids(**conditions)))
+    ids = [record["run_id"] for record in job_records(trackers, args.parent_run_id)]
     if args.json:
         print_json(ids)
     else:
@@ -78,10 +71,9 @@ def _jobs(args: argparse.Namespace, trackers: list[TrackerBase]) -> None:
 
 def _metadata(args: argparse.Namespace, trackers: list[TrackerBase]) -> None:
     from torchx.cli.output import print_json, print_table
+    from torchx.tracker.query import metadata_record
 
-    values: dict[str, object] = {}
-    for tracker in reversed(trackers):
-        values.update(tracker.metadata(args.RUN_ID))
+    values = metadata_record(trackers, args.RUN_ID)
     if args.json:
         print_json(values)
     else:
@@ -90,18 +82,11 @@ def _metadata(args: argparse.Namespace, trackers: list[TrackerBase]) -> None:
 
 def _artifacts(args: argparse.Namespace, trackers: list[TrackerBase]) -> None:
     from torchx.cli.output import print_json, print_table
+    from torchx.tracker.query import artifact_records
 
-    found = list(_find_artifacts(args.RUN_ID, args.artifact, trackers))
+    records = artifact_records(trackers, args.RUN_ID, args.artifact)
     if args.json:
-        print_json([{"name": a.name, "path": a.path, "metadata": dict(a.metadata or {})} for a in found])
+        print_json(records)
     else:
-        print_table(("ARTIFACT", "PATH", "METADATA"), [(a.name, a.path, dict(a.metadata or {}) or "") for a in found])
-
-
-def _find_artifacts(run_id: str, name: str | None, trackers: list[TrackerBase]) -> Iterable[TrackerArtifact]:
-    found: dict[tuple[str, str], TrackerArtifact] = {}
-    for tracker in trackers:
-        for artifact in tracker.artifacts(run_id).values():
-            if name is None or artifact.name == name:
-                found.setdefault((artifact.name, artifact.path), artifact)
-    return found.values()
+        rows = [(record["name"], record["path"], record["metadata"] or "") for record in records]
+        print_table(("ARTIFACT", "PATH", "METADATA"), rows)

@@ -18,12 +18,15 @@ class LazyCommand(SubCommand):
 
     Attributes:
         name: what the user types after ``torchx``.
-        summary: one line for ``torchx --help``.
+        summary: one line for ``torchx --help``, empty where the plugin gives none.
+        dist: the distribution that it comes from.
+        is_builtin: whether that is torchx-core.
     """
 
     def __init__(self, name: str, manager: PluginManager, entry: PluginEntry) -> None:
         self.name = name
         self.summary = entry.summary
+        self.dist = entry.dist
         self.is_builtin = entry.is_builtin
         self._manager = manager
         self._loaded: SubCommand | None = None
@@ -68,8 +71,10 @@ def find_commands(*, builtin_only: bool = False) -> dict[str, SubCommand]:
 
 
 def summary_of(command: SubCommand) -> str:
-    """One line about a command: its own summary or the first line of its docstring."""
-    return getattr(command, "summary", "") or description_of(command).partition("\n")[0]
+    """One line about a command: the summary of its plugin, or the first line of its docstring."""
+    if isinstance(command, LazyCommand):  # help imports no command to read its docstring
+        return command.summary or f"(from {command.dist})"
+    return description_of(command).partition("\n")[0]
 
 
 def description_of(command: SubCommand) -> str:

@@ -13,6 +13,13 @@ EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 MAX_MESSAGE_CHARS = 2000
 
 
+class OutputError(TorchXError):
+    """Standard output cannot be written to, for another reason than that nobody reads it any more."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"cannot write to standard output: {error.strerror or error}")
+
+
 def print_error(error: BaseException, *, debug: bool = False) -> None:
     """Writes an error to standard error: ``error: ...``, then ``hint: ...`` where there is one.
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-from torchx.cli.errors import EXIT_BROKEN_PIPE, EXIT_FAILURE, EXIT_INTERRUPTED, exit_status, print_error, write_stderr
+from torchx.cli.errors import (
+    EXIT_BROKEN_PIPE,
+    EXIT_FAILURE,
+    EXIT_INTERRUPTED,
+    OutputError,
+    exit_status,
+    print_error,
+    write_stderr,
+)
 from torchx.cli.global_options import GlobalOptions, split_argv
 
 TYPE_CHECKING = False
@@ -38,6 +46,8 @@ def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> N
         print_error(error, debug=debug)
         sys.exit(EXIT_FAILURE)
     except Exception as error:
+        if isinstance(error, OutputError):
+            _discard_output()
         print_error(error, debug=debug)
         sys.exit(exit_status(error))
 
@@ -51,10 +61,7 @@ def _flush() -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        from torchx.errors import TorchXError
-
-        _discard_output()
-        raise TorchXError(f"cannot write to standard output: {error.strerror}") from error
+        raise OutputError(error) from error
 
 
 def _reader_is_gone(stream: object) -> bool:

@@ -21,8 +21,8 @@ or a component with its arguments, as words or by name::
 
 Both may also have ``"scheduler"``, ``"cfg"`` (options of the scheduler by name), ``"workspace"`` and
 ``"parent_run_id"``; what stands on the command line wins over them. Of a role, only ``name`` is required. The
-``resource`` may be the name of a named resource, the ``workspace`` a path. ``component_name`` and ``scheduler_args`` also
-mean ``component`` and ``cfg``.
+``resource`` may be the name of a named resource, the ``workspace`` a path. ``component_name`` and
+``scheduler_args`` also mean ``component`` and ``cfg``.
 """
 
 from __future__ import annotations

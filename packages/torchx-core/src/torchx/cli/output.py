@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from torchx.cli.errors import OutputError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,12 +27,21 @@ def write(text: str, *, flush: bool = False) -> None:
     Args:
         text: what to write, line ends included.
         flush: hand it over at once instead of when the buffer is full or the program ends.
+
+    Raises:
+        BrokenPipeError: nobody reads it any more.
+        OutputError: it cannot be written.
     """
     if sys.stdout is None:
         return
-    sys.stdout.write(_encodable(text))
-    if flush:
-        sys.stdout.flush()
+    try:
+        sys.stdout.write(_encodable(text))
+        if flush:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error) from error
 
 
 def print_json(record: object, *, indent: int | None = 2) -> None:

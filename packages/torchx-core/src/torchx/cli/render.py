@@ -133,8 +133,13 @@ def _scalar(value: object) -> str:
             return value
         import json
 
-        return json.dumps(value, ensure_ascii=False)
+        return "".join(c if c.isprintable() else _escaped(c) for c in json.dumps(value, ensure_ascii=False))
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _looks_otherwise(word: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torchx.errors import TorchXError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +31,15 @@ def check_app_handle(app_handle: str) -> None:
     from torchx.specs import parse_app_handle
 
     check_scheduler(parse_app_handle(app_handle).scheduler_backend)
+
+
+def missing_app(app_handle: str) -> TorchXError:
+    """The error for a job that its scheduler does not know."""
+    scheduler = app_handle.partition("://")[0]
+    return TorchXError(
+        f"there is no job `{app_handle}`: it never existed, or its scheduler has forgotten it",
+        hint=f"`torchx list -s {scheduler}` shows the jobs that {scheduler} knows",
+    )
 
 
 def is_local(scheduler: str) -> bool:

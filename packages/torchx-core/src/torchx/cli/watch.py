@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
+from contextlib import contextmanager
 
 from torchx.cli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, print_error, write_stderr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+    from typing import NoReturn
+
     from torchx.runner import Runner
     from torchx.specs import AppStatus
 
@@ -18,27 +25,50 @@ MIN_POLL = 0.05
 MAX_POLL = 10.0
 
 
-def watch(runner: Runner, app_handle: str, *, log: bool, cancel_on_interrupt: bool, as_json: bool = False) -> None:
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Lets what is inside finish before a Ctrl-C takes effect, at the end; a second Ctrl-C takes effect at once.
+
+    A job whose submission is cut in the middle would run on without anybody knowing its handle.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    held = False
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        nonlocal held
+        if held:
+            raise KeyboardInterrupt
+        held = True
+        write_stderr("\ninterrupted: waiting for the end of the submission (Ctrl-C again: not waiting)\n")
+
+    signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        raise KeyboardInterrupt
+
+
+def watch(runner: Runner, app_handle: str, *, log: bool, as_json: bool = False) -> None:
     """Waits for the end of a job and tells it.
 
     Args:
         runner: the runner that submitted it.
         app_handle: the job.
         log: show its log lines meanwhile.
-        cancel_on_interrupt: Ctrl-C cancels the job; otherwise the job goes on.
-        as_json: tell the end as JSON on standard output instead.
+        as_json: tell the end as JSON on standard output.
 
     Raises:
-        SystemExit: with status 1 if the job did not succeed, 130 after Ctrl-C.
+        SystemExit: with status 1 if the job did not succeed.
+        KeyboardInterrupt: the job goes on; see `leave`.
     """
-    try:
-        if log:
-            _show_logs(runner, app_handle)
-        status = runner.wait(app_handle)
-    except KeyboardInterrupt:
-        _interrupted(runner, app_handle, cancel=cancel_on_interrupt)
-        sys.exit(EXIT_INTERRUPTED)
-    _tell_end(app_handle, status, as_json)
+    if log:
+        _show_logs(runner, app_handle)
+    _tell_end(app_handle, runner.wait(app_handle), as_json)
 
 
 def say_how_to_follow(app_handle: str) -> None:
@@ -76,7 +106,19 @@ def _wait_for_start(runner: Runner, app_handle: str) -> bool:
         pause = min(pause * 2, MAX_POLL)
 
 
-def _interrupted(runner: Runner, app_handle: str, *, cancel: bool) -> None:
+def leave(runner: Runner, app_handle: str, *, cancel: bool) -> NoReturn:
+    """Ends the program after Ctrl-C, and says what becomes of the job.
+
+    Args:
+        runner: the runner that submitted it.
+        app_handle: the job.
+        cancel: cancel it; otherwise it goes on.
+    """
+    _leave(runner, app_handle, cancel)
+    sys.exit(EXIT_INTERRUPTED)
+
+
+def _leave(runner: Runner, app_handle: str, cancel: bool) -> None:
     if not cancel:
         write_stderr(f"\n{app_handle} goes on\n")
         say_how_to_follow(app_handle)
