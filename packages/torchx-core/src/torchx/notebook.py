@@ -57,9 +57,9 @@ def workspacefile(line: str, cell: str) -> None:
 
 
 def _parse(line: str) -> tuple[bool, str]:
-    words = line.strip()
-    append = words.startswith("-a ")
-    path = posixpath.normpath(words.removeprefix("-a ").strip() or ".")
+    first, _, rest = line.strip().partition(" ")
+    append = first == "-a"
+    path = posixpath.normpath((rest if append else line).strip() or ".")
     if path == ".":
         raise UsageError("%%workspacefile needs a path", hint="write `%%workspacefile train.py`")
     if path.startswith(("/", "../")) or path == "..":
