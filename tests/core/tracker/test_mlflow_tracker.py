@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from torchx.errors import UsageError
-from torchx.tracker.api import Lineage, TrackerSource
+from torchx.tracker.api import Lineage, TrackerSource, build_trackers
 from torchx.tracker.mlflow import ARTIFACT_METADATA_TAG_PREFIX, MLflowMissingError, MLflowTracker, create_tracker
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def test_without_mlflow_the_error_says_what_to_install(monkeypatch: pytest.Monke
         create_tracker("file:///nowhere")
     assert isinstance(caught.value, ModuleNotFoundError)
     assert caught.value.hint == "pip install 'torchx-core[mlflow]'"
+    assert list(build_trackers({"mlflow": "file:///nowhere"})) == []
 
 
 @pytest.fixture(scope="module")

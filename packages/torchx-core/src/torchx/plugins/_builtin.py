@@ -59,7 +59,12 @@ def torchx_trackers() -> list[TrackerPlugin]:
             name="fsspec",
             factory="torchx.tracker.backend.fsspec:create",
             summary="files on any storage that fsspec reaches",
-        )
+        ),
+        TrackerPlugin(
+            name="mlflow",
+            factory="torchx.tracker.mlflow:create_tracker",
+            summary="an MLflow store (pip install 'torchx-core[mlflow]')",
+        ),
     ]
 
 

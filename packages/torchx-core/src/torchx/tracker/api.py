@@ -200,7 +200,7 @@ def load_tracker(name: str, config: str | None = None) -> TrackerBase:
 def build_trackers(factory_and_config: Mapping[str, str | None]) -> Iterable[TrackerBase]:
     """Makes the trackers of a job.
 
-    A tracker that is not installed, or whose plugin cannot be loaded, is left out with a warning: an image without it
+    A tracker that is not installed, or lacks a package that it needs, is left out with a warning: an image without it
     must not stop the job. One that refuses its configuration raises: what it would have kept would be lost unnoticed.
 
     Args:
@@ -212,7 +212,7 @@ def build_trackers(factory_and_config: Mapping[str, str | None]) -> Iterable[Tra
     for name, config in factory_and_config.items():
         try:
             trackers.append(load_tracker(name, config))
-        except (UnknownPluginError, PluginLoadError, DuplicatePluginError) as e:
+        except (UnknownPluginError, PluginLoadError, DuplicatePluginError, ModuleNotFoundError) as e:
             import logging
 
             logging.getLogger(__name__).warning("nothing is tracked with `%s`: %s", name, e)
