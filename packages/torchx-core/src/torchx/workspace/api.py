@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from torchx.util.light_dataclass import dataclass
 from torchx.workspace.errors import UnknownWorkspaceTypeError
 
 if TYPE_CHECKING:
@@ -107,10 +107,10 @@ class WorkspaceMixin(abc.ABC, Generic[T]):
 
         import tempfile
 
-        from torchx.workspace.copy import merge_projects
+        from torchx.workspace.assemble import assemble
 
         with tempfile.TemporaryDirectory(prefix="torchx-workspace-") as merged:
-            merge_projects(workspace, merged)
+            assemble(workspace, merged)
             self.build_workspace_and_update_role(role, merged, cfg)
 
     def build_workspace_and_update_role(self, role: Role, workspace: str, cfg: Mapping[str, CfgVal]) -> None:

@@ -30,12 +30,15 @@ class IgnoreRules:
 
     Args:
         globs: the patterns in the order of the file.
+
+    Attributes:
+        globs: the same.
     """
 
     def __init__(self, globs: Iterable[Glob] = ()) -> None:
-        groups = groupby(globs, key=lambda glob: glob.exception)
+        self.globs = tuple(globs)
+        groups = groupby(self.globs, key=lambda glob: glob.exception)
         self.sets = [(exception, PatternSet(glob.text for glob in group)) for exception, group in groups]
-        self.has_exceptions = any(exception for exception, _ in self.sets)
 
     def root(self) -> FolderRules:
         """The rules at the workspace's root, where a walk starts."""

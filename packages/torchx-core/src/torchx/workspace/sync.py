@@ -1,0 +1,196 @@
+"""Brings a folder that holds an earlier state of a workspace, and perhaps a job's outputs, up to date."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from torchx.workspace.copy import copy_files, current_umask, set_folder_modes
+from torchx.workspace.errors import WorkspaceError
+from torchx.workspace.manifest import file_info
+from torchx.workspace.projects import source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torchx.workspace.manifest import FileInfo, Manifest
+    from torchx.workspace.progress import FileProgress
+    from torchx.workspace.projects import Project
+    from torchx.workspace.record import Record
+
+
+class Changes(NamedTuple):
+    """What differs between a workspace and its copy; false where nothing does.
+
+    Attributes:
+        folders: paths of folders to make, parents first.
+        files: (folder, name) of files to copy.
+        links: (folder, name) of links to make.
+        gone: paths of files and links to remove.
+        gone_folders: paths of folders to remove if they are empty then, children first.
+    """
+
+    folders: list[str]
+    files: list[tuple[str, str]]
+    links: list[tuple[str, str]]
+    gone: list[str]
+    gone_folders: list[str]
+
+    def __bool__(self) -> bool:
+        return any((self.folders, self.files, self.links, self.gone, self.gone_folders))
+
+
+def find_changes(target: str, new: Manifest, old: Record | None) -> Changes:
+    """Compares a workspace with its copy.
+
+    Args:
+        target: the copy.
+        new: what the workspace holds.
+        old: the record of the last copy, if there is one. What it lists, the workspace does not hold any more, and
+            nobody has changed since, is to be removed; nothing else is.
+    """
+    folders, files, links = [], [], []
+    for place, folder in new.folders.items():
+        path = os.path.join(target, place)
+        if not _is_real_folder(path):
+            folders.append(place)
+            files += [(place, name) for name in folder.files]
+            links += [(place, name) for name in folder.links]
+            continue
+        here = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            files += [(place, name) for name, info in folder.files.items() if not _same_file(here, name, info)]
+            links += [(place, name) for name, link in folder.links.items() if not _same_link(here, name, link)]
+        finally:
+            os.close(here)
+    gone, gone_folders = _find_gone(target, new, old) if old else ([], [])
+    return Changes(folders, files, links, gone, gone_folders)
+
+
+def _is_real_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _same_file(folder: int, name: str, info: FileInfo | None) -> bool:
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return info is not None and stat.S_ISREG(found.st_mode) and file_info(found, info[3]) == info
+
+
+def _same_link(folder: int, name: str, link: str) -> bool:
+    try:
+        return os.readlink(name, dir_fd=folder) == link
+    except OSError:
+        return False
+
+
+def _find_gone(target: str, new: Manifest, old: Record) -> tuple[list[str], list[str]]:
+    gone = []
+    names = old.names()
+    for place, brought in names.items():
+        now = new.folders.get(place)
+        left = [name for name in brought if not now or (name not in now.files and name not in now.links)]
+        if not left or not _is_real_folder(os.path.join(target, place)):
+            continue
+        here = os.open(os.path.join(target, place), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            gone += [f"{place}/{name}" if place else name for name in left if _untouched(here, name, old.finished)]
+        finally:
+            os.close(here)
+    return gone, sorted((place for place in names if place not in new.folders), reverse=True)
+
+
+def _untouched(folder: int, name: str, since: int) -> bool:
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return found.st_ctime_ns <= since and not stat.S_ISDIR(found.st_mode)
+
+
+def apply_changes(
+    target: str, staging: str, projects: Sequence[Project], new: Manifest, changes: Changes, progress: FileProgress
+) -> None:
+    """Carries out what :func:`find_changes` has found.
+
+    Everything is copied to ``staging`` before the first file in ``target`` changes; then each takes its place by a
+    rename, so that a running job never sees half a file.
+
+    Args:
+        target: the copy.
+        staging: an empty folder on the same file system.
+        projects: the workspace's projects.
+        new: what the workspace holds.
+        changes: what is to be done.
+        progress: is told of every copied file.
+
+    Raises:
+        WorkspaceError: something can't be read or written, or the job has a folder where a file belongs.
+    """
+    _stage(staging, projects, new, changes, progress)
+    _make_writable(target, changes)
+    for path in changes.gone:
+        os.unlink(os.path.join(target, path))
+    for path in changes.gone_folders:
+        _remove_if_empty(os.path.join(target, path))
+    for place in changes.folders:
+        _make_folder(os.path.join(target, place))
+    for number, (place, name) in enumerate((*changes.files, *changes.links)):
+        try:
+            os.rename(os.path.join(staging, str(number)), os.path.join(target, place, name))
+        except (IsADirectoryError, NotADirectoryError) as e:
+            raise WorkspaceError(
+                f"`{os.path.join(target, place, name)}` is a folder where the workspace has a file",
+                hint="remove it, or use another job_dir",
+            ) from e
+    set_folder_modes(target, new, new.folders)
+
+
+def _stage(staging: str, projects: Sequence[Project], new: Manifest, changes: Changes, progress: FileProgress) -> None:
+    umask = current_umask(staging)
+    out = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for number, (place, name) in enumerate(changes.files):
+            info = new.folders[place].files[name]
+            assert info is not None, "a scan looks at every file"
+            _stage_file(source_of(projects[info[3]], place, name), out, str(number), umask)
+            progress.advance(1)
+        for number, (place, name) in enumerate(changes.links, start=len(changes.files)):
+            os.symlink(new.folders[place].links[name], str(number), dir_fd=out)
+    finally:
+        os.close(out)
+
+
+def _stage_file(source: str, out: int, name: str, umask: int) -> None:
+    where, original = os.path.split(source)
+    folder = os.open(where, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        copy_files(folder, out, [(original, name)], umask, where)
+    finally:
+        os.close(folder)
+
+
+def _make_writable(target: str, changes: Changes) -> None:
+    """Opens folders of a read-only mode to their owner; they are closed again in the end."""
+    paths = [*changes.gone, *changes.folders, *changes.gone_folders]
+    touched = {path.rpartition("/")[0] for path in paths} | {place for place, _ in (*changes.files, *changes.links)}
+    for place in touched:
+        path = os.path.join(target, place)
+        if _is_real_folder(path) and os.stat(path).st_mode & 0o300 != 0o300:
+            os.chmod(path, os.stat(path).st_mode | 0o700)
+
+
+def _remove_if_empty(path: str) -> None:
+    try:
+        os.rmdir(path)
+    except OSError:
+        return  # it holds what is not ours, or is gone already
+
+
+def _make_folder(path: str) -> None:
+    if os.path.lexists(path) and not _is_real_folder(path):
+        os.unlink(path)  # a link would lead what is written below it out of the image
+    os.makedirs(path, exist_ok=True)
