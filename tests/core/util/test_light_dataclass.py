@@ -107,6 +107,59 @@ def test_a_frozen_object_cannot_be_changed() -> None:
         Frozen(1, "x")  # type: ignore[call-arg]  # keyword only
 
 
+@dataclass(kw_only=True)
+class Base:
+    """Fields by name only."""
+
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Mixed(Base):
+    """A field by position on top of them."""
+
+    a: int
+
+
+@dataclass
+class Written(Point):
+    """Adds to the constructor that it inherits."""
+
+    def __post_init__(self) -> None:
+        self.note = f"{self.x}"
+
+
+class Plain(Point):
+    """Is not decorated."""
+
+    def __init__(self) -> None:
+        super().__init__(5)
+
+
+def test_fields_by_name_may_come_before_those_by_position() -> None:
+    assert str(inspect.signature(Mixed)) == "(a: 'int', *, extra: 'dict[str, str]' = <factory>) -> None"
+    assert Mixed(1, extra={"b": "c"}) == Mixed(extra={"b": "c"}, a=1)
+    assert dataclasses.replace(Mixed(1), a=2) == Mixed(2)
+    assert {f.name: f.kw_only for f in dataclasses.fields(Mixed)} == {"extra": True, "a": False}
+
+
+def test_constructors_build_on_each_other() -> None:
+    assert Written(3).note == "3"
+    assert Plain().x == 5
+    assert Point.__init__.__qualname__ == "Point.__init__"
+
+
+def test_a_constructor_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    @dataclass
+    class Fresh:
+        """Never made before."""
+
+        x: int = 0
+
+    monkeypatch.setattr(Fresh, "__init__", lambda self: None)
+    assert "x" not in vars(Fresh())
+
+
 def test_the_standard_functions_know_the_class() -> None:
     point = Point(1, tags=["a"])
     assert dataclasses.is_dataclass(Point)

@@ -44,13 +44,13 @@ __all__ = [
 if not TYPE_CHECKING:
     # Hidden from type checkers, which would take any name for one of ours.
     def __getattr__(name):
-        import importlib
+        from sys import modules
 
-        if name in _LAZY_MODULES:
-            return importlib.import_module(f"torchx.specs.{name}")
-        if name not in _LAZY:
+        module = f"torchx.specs.{name}" if name in _LAZY_MODULES else _LAZY.get(name)
+        if module is None:
             raise AttributeError(f"module 'torchx.specs' has no attribute {name!r}")
-        value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+        __import__(module)
+        value = globals()[name] = modules[module] if name in _LAZY_MODULES else getattr(modules[module], name)
         return value
 
 

@@ -38,9 +38,10 @@ class LightField:
         default: its default; the attribute ``has_default`` says whether there is one.
         default_factory: makes the default, None where it needs no making.
         compare: whether it takes part in comparisons and the hash.
+        kw_only: whether the constructor takes it by keyword alone.
     """
 
-    __slots__ = ("compare", "default", "default_factory", "name", "type")
+    __slots__ = ("compare", "default", "default_factory", "kw_only", "name", "type")
 
     def __init__(self, default: object, default_factory: Callable[[], object] | None, compare: bool) -> None:
         self.name = ""
@@ -48,6 +49,7 @@ class LightField:
         self.default = default
         self.default_factory = default_factory
         self.compare = compare
+        self.kw_only = False
 
     @property
     def has_default(self) -> bool:
@@ -87,11 +89,12 @@ class _Description:
 def _standard_field(f: LightField) -> Any:
     import dataclasses
 
+    options: dict[str, Any] = {"compare": f.compare, "kw_only": f.kw_only}
     if f.default_factory is not None:
-        return dataclasses.field(default_factory=f.default_factory, compare=f.compare)
+        return dataclasses.field(default_factory=f.default_factory, **options)
     if f.has_default:
-        return dataclasses.field(default=f.default, compare=f.compare)
-    return dataclasses.field(compare=f.compare)
+        return dataclasses.field(default=f.default, **options)
+    return dataclasses.field(**options)
 
 
 if not TYPE_CHECKING:
@@ -108,10 +111,10 @@ if not TYPE_CHECKING:
 
 
 def _decorate(cls: Any, frozen: bool, kw_only: bool) -> Any:
-    fields = _collect(cls)
+    fields = _collect(cls, kw_only)
     cls.__light_fields__ = fields
     own = cls.__dict__
-    cls.__init__ = _make_init(cls, fields, frozen, kw_only)
+    cls.__init__ = _Constructor(cls, fields, frozen)
     compared = tuple(f.name for f in fields if f.compare)
     if "__repr__" not in own:
         cls.__repr__ = _make_repr(tuple(f.name for f in fields))
@@ -130,7 +133,7 @@ def _decorate(cls: Any, frozen: bool, kw_only: bool) -> Any:
     return cls
 
 
-def _collect(cls: Any) -> tuple[LightField, ...]:
+def _collect(cls: Any, kw_only: bool) -> tuple[LightField, ...]:
     found: dict[str, LightField] = {}
     for base in cls.__mro__[:0:-1]:
         found.update({f.name: f for f in base.__dict__.get("__light_fields__", ())})
@@ -139,7 +142,7 @@ def _collect(cls: Any) -> tuple[LightField, ...]:
             continue
         value = cls.__dict__.get(name, _MISSING)
         f = value if isinstance(value, LightField) else LightField(value, None, True)
-        f.name, f.type = name, annotation
+        f.name, f.type, f.kw_only = name, annotation, kw_only
         if isinstance(value, LightField):
             # The class attribute is the default itself, if any.
             if f.default is _MISSING:
@@ -150,11 +153,27 @@ def _collect(cls: Any) -> tuple[LightField, ...]:
     return tuple(found.values())
 
 
-def _make_init(cls: Any, fields: tuple[LightField, ...], frozen: bool, kw_only: bool) -> Any:
+class _Constructor:
+    """Stands for ``__init__`` until it is first used: compiling one is most of what decorating a class costs."""
+
+    def __init__(self, cls: Any, fields: tuple[LightField, ...], frozen: bool) -> None:
+        self._make: Callable[[], Any] = lambda: _make_init(cls, fields, frozen)
+        self._cls = cls
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        made = self._make()
+        if self._cls.__dict__.get("__init__") is self:
+            self._cls.__init__ = made
+        return made.__get__(instance, owner)
+
+
+def _make_init(cls: Any, fields: tuple[LightField, ...], frozen: bool) -> Any:
     """The constructor, as source: so it has the signature, the speed and the errors of a written one."""
     scope: dict[str, Any] = {"_made": _MISSING, "_set": object.__setattr__}
-    parameters, body = ["self", *(["*"] if kw_only and fields else [])], []
-    for f in fields:
+    parameters, body = ["self"], []
+    for f in sorted(fields, key=lambda f: f.kw_only):
+        if f.kw_only and "*" not in parameters:
+            parameters.append("*")
         value = f.name
         if f.default_factory is not None:
             scope[f"_make_{f.name}"] = f.default_factory
