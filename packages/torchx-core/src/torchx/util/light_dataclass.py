@@ -125,7 +125,7 @@ def _decorate(cls: Any, frozen: bool, kw_only: bool) -> Any:
     # A mutable class has no hash unless its body defines one, as in the standard.
     if own.get("__hash__") is None:
         cls.__hash__ = _make_hash(compared) if frozen else None
-    setattr(cls, "__match_args__", () if kw_only else tuple(f.name for f in fields))  # noqa: B010  (mypy forbids the other)
+    setattr(cls, "__match_args__", tuple(f.name for f in fields if not f.kw_only))  # noqa: B010  (mypy forbids the other)
     options = {"frozen": frozen, "kw_only": kw_only}
     for attribute in ("__dataclass_fields__", "__dataclass_params__"):
         setattr(cls, attribute, _Description(cls, attribute, options))
