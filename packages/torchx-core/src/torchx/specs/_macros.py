@@ -90,10 +90,10 @@ class macros:
 
         def _fill(self, value: Any) -> Any:
             """A deep copy of nested data with the placeholders in all its texts replaced; keys stay as they are."""
-            import copy
-
             if isinstance(value, str):
                 return self.substitute(value)
+            import copy
+
             if isinstance(value, dict):
                 filled = copy.copy(value)
                 filled.update({key: self._fill(item) for key, item in value.items()})
