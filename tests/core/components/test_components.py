@@ -16,6 +16,7 @@ from torchx.specs import AppDef, BindMount, Resource, macros, materialize_appdef
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 HOSTILE = [
     "",
@@ -132,6 +133,55 @@ def test_hydra_without_hydra_tells_what_to_install(monkeypatch: pytest.MonkeyPat
     with pytest.raises(TorchXError, match="Hydra") as caught:
         _made(utils.hydra, "-cn", "x")
     assert caught.value.hint == "pip install hydra-core"
+
+
+HYDRA_APP = """
+_target_: torchx.specs.AppDef
+name: from-hydra
+roles:
+  - _target_: torchx.specs.Role
+    name: trainer
+    image: img
+    entrypoint: python
+    args: [--lr, "0.1"]
+    env: {A: "1"}
+"""
+
+
+@pytest.fixture
+def hydra_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of configurations in which the component looks by default."""
+    pytest.importorskip("hydra")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".torchx").mkdir()
+    (tmp_path / ".torchx" / "train.yaml").write_text(HYDRA_APP)
+    return tmp_path / ".torchx"
+
+
+@pytest.mark.usefixtures("hydra_config")
+def test_hydra_makes_the_app_of_a_configuration_with_overrides() -> None:
+    app = _made(utils.hydra, "-cn", "train", "name=other", "+roles.0.num_replicas=2")
+    assert (app.name, app.roles[0].num_replicas, app.roles[0].args) == ("other", 2, ["--lr", "0.1"])
+    assert type(app.roles[0].args) is list
+    assert type(app.roles[0].env) is dict
+
+
+@pytest.mark.parametrize(
+    ("argv", "reason"),
+    [
+        (["-cn", "missing"], "missing"),
+        (["-cn", "train", "no_such=1"], "no_such"),
+        (["-cn", "train", "~_target_"], "not an AppDef"),
+        (["-cn", "train", "-cd", "nowhere"], "nowhere"),
+    ],
+    ids=["no-config", "unknown-override", "no-target", "no-folder"],
+)
+@pytest.mark.usefixtures("hydra_config")
+def test_hydra_errors_are_told_in_one_line(argv: list[str], reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _made(utils.hydra, *argv)
+    assert reason in caught.value.message
+    assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize("component", [dist.ddp, dist.torchrun], ids=["ddp", "torchrun"])

@@ -6,19 +6,18 @@ replica 0 must be taken from the environment, a fixed line of shell does that, a
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, NamedTuple
-
 from torchx.components.structured_arg import StructuredArgumentError
 from torchx.errors import UsageError
 from torchx.specs.api import Role, macros, parse_mounts
+from torchx.util.light_dataclass import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torchx.specs.api import Resource
 
-_SHAPE = re.compile(r"(?:(?:([0-9]{1,9}):)?([0-9]{1,9})x)?([0-9]{1,9})")
+_SHAPE = r"(?:(?:([0-9]{1,9}):)?([0-9]{1,9})x)?([0-9]{1,9})"
 
 ENV_EXPERIMENT_NAME = "TORCHX_TRACKING_EXPERIMENT_NAME"
 
@@ -37,7 +36,8 @@ class ProgramError(UsageError, ValueError):
     """What to run is not given, or given twice."""
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True)
+class Shape:
     """The number of nodes and processes of a job.
 
     Attributes:
@@ -53,7 +53,8 @@ class Shape(NamedTuple):
     nnodes_rep: str
 
 
-class Rendezvous(NamedTuple):
+@dataclass(frozen=True)
+class Rendezvous:
     """How the nodes meet.
 
     Attributes:
@@ -73,7 +74,9 @@ def parse_shape(j: str) -> Shape:
     Raises:
         StructuredArgumentError: the string is malformed.
     """
-    match = _SHAPE.fullmatch(j)
+    import re
+
+    match = re.fullmatch(_SHAPE, j)
     if match is None:
         raise _bad_shape(j)
     nproc = int(match[3])

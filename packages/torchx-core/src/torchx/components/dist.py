@@ -218,4 +218,5 @@ def parse_nnodes(j: str) -> tuple[int, int, int, str]:
     >>> parse_nnodes("1:2x4")
     (1, 2, 4, '1:2')
     """
-    return tuple(parse_shape(j))  # type: ignore[return-value]  # a Shape has exactly these types
+    shape = parse_shape(j)
+    return shape.min_nnodes, shape.max_nnodes, shape.nproc_per_node, shape.nnodes_rep

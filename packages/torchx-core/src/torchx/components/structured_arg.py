@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 from torchx.errors import UsageError
+from torchx.util.light_dataclass import dataclass
 
-_J = re.compile(r"([0-9]{1,9})(?:x([0-9]{1,9}))?")
+_J = r"([0-9]{1,9})(?:x([0-9]{1,9}))?"
 
 
 class StructuredArgumentError(UsageError, ValueError):
@@ -93,7 +91,9 @@ class StructuredJArgument:
         Raises:
             StructuredArgumentError: the string is malformed, or the number of processes is not known.
         """
-        match = _J.fullmatch(j)
+        import re
+
+        match = re.fullmatch(_J, j)
         numbers = [int(number) for number in match.groups() if number] if match else []
         if not numbers or 0 in numbers:
             raise StructuredArgumentError(

@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torchx
 from torchx.specs import AppDef, Resource, Role, parse_mounts, resource
 from torchx.specs.builders import ComponentArgsError
 from torchx.util.shlex import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Annotated
 
 _SMALL = (1, 0, 1024)  # cores, GPUs, MB: what the helpers below need at most
 

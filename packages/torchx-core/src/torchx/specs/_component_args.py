@@ -12,13 +12,13 @@ The rules, in the order in which they are applied to each word:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from torchx.errors import UsageError, nearest
 from torchx.util.types import convert, is_bool, is_bool_word, is_optional
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from torchx.specs._component_params import Param, Params
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import TYPE_CHECKING, Any
-
 from torchx.errors import UsageError
-from torchx.specs._component_params import resolved_parameters
+from torchx.specs._component_params import Param, read_params
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from torchx.specs.api import AppDef
 
@@ -32,32 +31,34 @@ def as_function(component: Callable[..., AppDef]) -> Callable[..., AppDef]:
         return component
     if not is_component_class(component):
         raise UsageError(f"class `{component.__name__}` is not a component", hint="give it a method `build`")
+    import inspect
+
     build = inspect.getattr_static(component, "build")
     is_bound = isinstance(build, (staticmethod, classmethod))
-    made, parameters = _of_bound_build(component) if is_bound else _of_instance_build(component)
+    made, params = _of_bound_build(component) if is_bound else _of_instance_build(component)
     made.__name__ = component.__name__
     made.__qualname__ = component.__qualname__
     made.__module__ = component.__module__
     made.__doc__ = component.__doc__ or build.__doc__
-    made.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect.signature
+    made.__torchx_params__ = params  # type: ignore[attr-defined]  # read by read_params
     return made
 
 
-def _of_bound_build(cls: Any) -> tuple[Callable[..., AppDef], list[inspect.Parameter]]:
+def _of_bound_build(cls: Any) -> tuple[Callable[..., AppDef], list[Param]]:
     def component(*args: Any, **kwargs: Any) -> AppDef:
         app: AppDef = cls.build(*args, **kwargs)
         return app
 
-    return component, resolved_parameters(cls.build)
+    return component, read_params(cls.build)
 
 
-def _of_instance_build(cls: Any) -> tuple[Callable[..., AppDef], list[inspect.Parameter]]:
-    init = _named(cls)
-    build = _named(cls.build)[1:]  # without self
+def _of_instance_build(cls: Any) -> tuple[Callable[..., AppDef], list[Param]]:
+    init = [p for p in read_params(cls) if p.kind != "**"]
+    build = [p for p in read_params(cls.build)[1:] if p.kind != "**"]  # without self
     of_init = {p.name for p in init}
     if twice := [p.name for p in build if p.name in of_init]:
         raise UsageError(f"class `{cls.__name__}` and its `build` both have the parameter `{twice[0]}`")
-    variadic = next((p.name for p in (*init, *build) if p.kind is p.VAR_POSITIONAL), None)
+    variadic = next((p.name for p in (*init, *build) if p.kind == "*"), None)
 
     def component(*args: Any, **kwargs: Any) -> AppDef:
         for_init = {name: value for name, value in kwargs.items() if name in of_init}
@@ -66,9 +67,7 @@ def _of_instance_build(cls: Any) -> tuple[Callable[..., AppDef], list[inspect.Pa
         app: AppDef = instance.build(*(() if variadic in of_init else args), **for_build)
         return app
 
-    parameters = [p if p.kind is p.VAR_POSITIONAL else p.replace(kind=p.KEYWORD_ONLY) for p in (*init, *build)]
-    return component, sorted(parameters, key=lambda p: p.kind)
+    def by_name(p: Param) -> Param:
+        return p if p.kind == "*" else Param(p.name, "name", p.default, p.annotation)
 
-
-def _named(obj: Any) -> list[inspect.Parameter]:
-    return [p for p in resolved_parameters(obj) if p.kind is not p.VAR_KEYWORD]
+    return component, [by_name(p) for p in (*init, *build)]

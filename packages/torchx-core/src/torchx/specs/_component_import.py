@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from torchx.errors import TorchXError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -23,6 +22,8 @@ def import_module(name: str) -> ModuleType | None:
     Raises:
         ComponentLoadError: it exists, and fails to import.
     """
+    import importlib
+
     module = _import_if_there(name)
     if module is None and _add_to_path(os.getcwd()):
         importlib.invalidate_caches()
@@ -31,6 +32,8 @@ def import_module(name: str) -> ModuleType | None:
 
 
 def _import_if_there(name: str) -> ModuleType | None:
+    import importlib
+
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as e:

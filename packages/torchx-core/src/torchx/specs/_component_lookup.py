@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import os
-from typing import TYPE_CHECKING, Any
+import types
 
 from torchx.specs._component_class import is_component_class
 from torchx.specs._component_import import ComponentLoadError, import_module
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
+    from typing import Any
 
     from torchx.specs.api import AppDef
 
@@ -28,7 +28,7 @@ def lookup(module: ModuleType, name: str) -> Callable[..., AppDef] | None:
     found = getattr(module, head, None)
     if not rest:
         return found if is_component_like(found) else None
-    below = found if inspect.ismodule(found) else import_below(module, head)
+    below = found if isinstance(found, types.ModuleType) else import_below(module, head)
     return None if below is None else lookup(below, rest)
 
 
@@ -45,6 +45,8 @@ def is_component_like(obj: object) -> bool:
 
 def components_in(module: ModuleType) -> Iterator[tuple[str, Callable[..., AppDef]]]:
     """The public functions and classes that the module itself defines and that say they make an ``AppDef``."""
+    import inspect
+
     for name, obj in sorted(vars(module).items()):
         if name.startswith("_") or getattr(obj, "__module__", None) != module.__name__:
             continue
@@ -55,6 +57,8 @@ def components_in(module: ModuleType) -> Iterator[tuple[str, Callable[..., AppDe
 
 def returns_app(fn: Callable[..., Any]) -> bool:
     """Whether the function is annotated to return an ``AppDef``."""
+    import inspect
+
     returns = getattr(inspect.unwrap(fn), "__annotations__", {}).get("return")
     name = returns if isinstance(returns, str) else getattr(returns, "__name__", "")
     return name.strip("'\" ").rpartition(".")[2] == "AppDef"
@@ -78,12 +82,15 @@ def modules_below(module: ModuleType) -> Iterator[ModuleType]:
 
 def description(fn: Callable[..., object]) -> str:
     """The first paragraph of the docstring on one line, ``""`` without a docstring."""
-    doc = inspect.cleandoc(fn.__doc__ or "")
-    return " ".join(doc.partition("\n\n")[0].split())
+    lines = [line.strip() for line in (fn.__doc__ or "").strip().split("\n")]
+    return " ".join(lines[: lines.index("")] if "" in lines else lines)
 
 
 def source_file(fn: Callable[..., object]) -> str | None:
     """The file that defines it, None where there is no source."""
+    import inspect
+    import os
+
     try:
         path = inspect.getsourcefile(inspect.unwrap(fn))
     except TypeError:  # built in, or an object that is merely callable

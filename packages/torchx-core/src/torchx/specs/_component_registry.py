@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
-
 from torchx.plugins.errors import PluginLoadError
 from torchx.specs._component_lookup import lookup
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
+    from typing import Any
 
     from torchx.plugins._entry import PluginEntry
     from torchx.plugins.descriptors import ComponentsPlugin
     from torchx.specs.api import AppDef
 
 
-class Registered(NamedTuple):
+class Registered:
     """A component found by its name.
 
     Attributes:
@@ -24,8 +23,11 @@ class Registered(NamedTuple):
         is_builtin: whether it is part of TorchX itself.
     """
 
-    fn: Callable[..., AppDef]
-    is_builtin: bool
+    __slots__ = ("fn", "is_builtin")
+
+    def __init__(self, fn: Callable[..., AppDef], is_builtin: bool) -> None:
+        self.fn = fn
+        self.is_builtin = is_builtin
 
 
 def entries() -> list[PluginEntry]:
@@ -36,7 +38,8 @@ def entries() -> list[PluginEntry]:
 
 
 def descriptor(entry: PluginEntry) -> ComponentsPlugin:
-    return cast("ComponentsPlugin", entry.descriptor)
+    described: ComponentsPlugin = entry.descriptor  # type: ignore[assignment]  # entries of this kind have these
+    return described
 
 
 def find_registered(name: str) -> Registered | None:
@@ -54,13 +57,13 @@ def find_registered(name: str) -> Registered | None:
         if rest is None:
             continue
         try:
-            loaded = entry.load()
+            loaded: Any = entry.load()
         except PluginLoadError as e:
             if descriptor(entry).prefix:
                 raise
             failure = e
             continue
-        fn = lookup(cast("ModuleType", loaded), rest) if rest else cast("Callable[..., AppDef]", loaded)
+        fn = lookup(loaded, rest) if rest else loaded
         if fn is not None:
             return Registered(fn, entry.is_builtin)
     # A name with a dot may still be that of a module's function.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from torchx.errors import UsageError
 from torchx.specs._component_args import (
     ArgvParser,
@@ -18,9 +16,11 @@ from torchx.specs._component_params import Params
 from torchx.specs._handle import make_app_handle
 from torchx.specs._mounts import parse_mounts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from typing import Any, NamedTuple
 
     from torchx.specs.api import AppDef
 
@@ -35,8 +35,21 @@ __all__ = [
 ]
 
 
-class ComponentArgs(NamedTuple):
-    """The values for a component's parameters, in the shape in which the function is called.
+if TYPE_CHECKING:
+
+    class _Values(NamedTuple):
+        positional_args: dict[str, Any]
+        var_args: list[Any]
+        kwargs: dict[str, Any]
+
+else:
+    from collections import namedtuple
+
+    _Values = namedtuple("_Values", ["positional_args", "var_args", "kwargs"])
+
+
+class ComponentArgs(_Values):
+    """The values for a component's parameters, in the shape in which the function is called: a named tuple.
 
     Attributes:
         positional_args: the parameters that may be passed by position, all of them, in order.
@@ -44,9 +57,7 @@ class ComponentArgs(NamedTuple):
         kwargs: the parameters that are passed by name only.
     """
 
-    positional_args: dict[str, Any]
-    var_args: list[Any]
-    kwargs: dict[str, Any]
+    __slots__ = ()
 
 
 def parse_args(

@@ -54,12 +54,13 @@ def get_fn_docstring(fn: Callable[..., object]) -> tuple[str, dict[str, str]]:
 
     import docstring_parser
 
+    from torchx.specs._component_params import read_params
+
     doc = docstring_parser.parse(inspect.getdoc(fn) or "")
     described = {param.arg_name.lstrip("*"): param.description or " " for param in doc.params}
-    names = inspect.signature(fn).parameters
     parts = [text for text in (doc.short_description, doc.long_description) if text]
     description = "\n\n".join(parts) or f"{fn.__name__} (a docstring of the component would be shown here)"
-    return description, {name: described.get(name, " ") for name in names}
+    return description, {p.name: described.get(p.name, " ") for p in read_params(fn)}
 
 
 @dataclass

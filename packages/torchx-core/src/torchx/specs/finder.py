@@ -16,18 +16,19 @@ from __future__ import annotations
 
 import abc
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
 
 from torchx.errors import UsageError, nearest
 from torchx.specs import _component_lookup as _lookup
 from torchx.specs import _component_registry as _registry
 from torchx.specs._component_class import as_function
 from torchx.specs._component_import import ComponentLoadError, execute_file, import_module
+from torchx.util.light_dataclass import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+    from typing import Any
 
     from torchx.plugins._entry import PluginEntry
     from torchx.specs.api import AppDef
@@ -259,12 +260,12 @@ def get_builtin_source(name: str, validators: list[ComponentFunctionValidator] |
 
 
 def _all_of(entry: PluginEntry, validators: list[ComponentFunctionValidator] | None) -> list[_Component]:
-    loaded = entry.load()
+    loaded: Any = entry.load()
     rules = _rules(entry.is_builtin, validators)
     described = _registry.descriptor(entry)
     if described.is_function:
-        return [_checked(entry.name, cast("Callable[..., AppDef]", loaded), rules)]
-    return ModuleComponentsFinder(cast("ModuleType", loaded), described.prefix).find(rules)
+        return [_checked(entry.name, loaded, rules)]
+    return ModuleComponentsFinder(loaded, described.prefix).find(rules)
 
 
 def _registered(name: str, validators: list[ComponentFunctionValidator] | None) -> _Component | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+    from typing import TypeVar
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 
 def load_module(path: str) -> ModuleType | Callable[..., object] | None:
@@ -22,7 +22,8 @@ def load_module(path: str) -> ModuleType | Callable[..., object] | None:
     name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(name)
-        return cast("Callable[..., object]", getattr(module, attribute)) if attribute else module
+        found: ModuleType | Callable[..., object] = getattr(module, attribute) if attribute else module
+        return found
     except (ImportError, AttributeError, ValueError):  # ValueError: the name is empty
         return None
 
@@ -42,4 +43,5 @@ def import_attr(name: str, attr: str, default: T) -> T:
         if e.name is None or not (name == e.name or name.startswith(f"{e.name}.")):
             raise
         return default
-    return cast("T", getattr(module, attr))
+    found: T = getattr(module, attr)
+    return found

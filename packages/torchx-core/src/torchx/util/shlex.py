@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SAFE = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-")
 
 
 def quote(arg: str) -> str:
     """``arg`` as one word of a POSIX shell's command line, byte for byte."""
-    if _SAFE.fullmatch(arg):
+    if arg and _SAFE.issuperset(arg):
         return arg
     return "'" + arg.replace("'", "'\"'\"'") + "'"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+_ALLOWED = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
 def normalize_str(data: str) -> str:
@@ -11,4 +11,4 @@ def normalize_str(data: str) -> str:
     >>> normalize_str("-My_Job-1")
     'myjob-1'
     """
-    return re.sub(r"[^a-z0-9-]", "", data.lower()).lstrip("-")
+    return "".join(c for c in data.lower() if c in _ALLOWED).lstrip("-")

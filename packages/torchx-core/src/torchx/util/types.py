@@ -19,23 +19,58 @@ an enumeration     the name or the value of a member
 
 from __future__ import annotations
 
-import re
+import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeVar, Union, cast, get_args, get_origin
+from collections.abc import Mapping, Sequence
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import inspect
+    from collections.abc import Callable
+    from typing import Any, Optional, TypeVar
 
-_T = TypeVar("_T")
+    _T = TypeVar("_T")
 
 _BOOLS = {
     **dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True),
     **dict.fromkeys(("false", "0", "no", "n", "off", "f"), False),
 }
 # A pair starts at the beginning or behind a separator, with a key that looks like one; all else belongs to a value.
-_PAIR = re.compile(r"(?:\A|[,;])\s*(\w[\w./-]*)=")
+_PAIR = r"(?:\A|[,;])\s*(\w[\w./-]*)="
 _PRIMITIVES = (str, int, float, bool)
+
+
+# What typing would tell. It is asked only where it is loaded: nothing of it can stand in an annotation otherwise.
+
+
+def _typing() -> Any:
+    return sys.modules.get("typing")
+
+
+def get_origin(tp: Any) -> Any:
+    """As ``typing.get_origin``, without an import of typing."""
+    if typing := _typing():
+        return typing.get_origin(tp)
+    if isinstance(tp, types.UnionType):
+        return types.UnionType
+    return tp.__origin__ if isinstance(tp, types.GenericAlias) else None
+
+
+def get_args(tp: Any) -> tuple[Any, ...]:
+    """As ``typing.get_args``, without an import of typing."""
+    if typing := _typing():
+        args: tuple[Any, ...] = typing.get_args(tp)
+        return args
+    return tp.__args__ if isinstance(tp, (types.UnionType, types.GenericAlias)) else ()
+
+
+def _is_form(tp: Any, name: str) -> bool:
+    typing = _typing()
+    return typing is not None and tp is getattr(typing, name)
+
+
+def _is_any(tp: Any) -> bool:
+    return tp is object or _is_form(tp, "Any")
 
 
 def to_list(arg: str) -> list[str]:
@@ -57,7 +92,9 @@ def to_dict(arg: str) -> dict[str, str]:
     """
     if not arg:
         return {}
-    pairs = list(_PAIR.finditer(arg))
+    import re
+
+    pairs = list(re.finditer(_PAIR, arg))
     if not pairs or arg[: pairs[0].start(1)].strip():
         raise ValueError(f"expected KEY=VALUE[,KEY=VALUE...], got {arg!r}")
     ends = [pair.start() for pair in pairs[1:]] + [len(arg)]
@@ -83,7 +120,7 @@ def is_bool_word(arg: str) -> bool:
 
 def strip_annotated(param_type: Any) -> Any:
     """``X`` of ``Annotated[X, ...]``; anything else as it is."""
-    return get_args(param_type)[0] if get_origin(param_type) is Annotated else param_type
+    return get_args(param_type)[0] if _is_form(get_origin(param_type), "Annotated") else param_type
 
 
 def is_optional(param_type: Any) -> bool:
@@ -111,7 +148,8 @@ def decode_optional(param_type: Any) -> Any:
 
 
 def _is_union(param_type: Any) -> bool:
-    return get_origin(param_type) in (Union, types.UnionType)
+    origin = get_origin(param_type)
+    return origin is types.UnionType or _is_form(origin, "Union")
 
 
 def decode(encoded_value: Any, annotation: Any) -> Any:
@@ -145,7 +183,7 @@ def decode_from_string(encoded_value: str, annotation: Any) -> dict[Any, Any] | 
         items = to_list(encoded_value) if plain is None else plain
         return [convert(item, arms[0] if arms else str) for item in items]
     key_type, value_type = arms or (str, str)
-    pairs = to_dict(encoded_value) if plain is None else cast("dict[str, object]", plain)
+    pairs = to_dict(encoded_value) if plain is None else plain
     return {convert(key, key_type): convert(value, value_type) for key, value in pairs.items()}
 
 
@@ -159,14 +197,14 @@ def _container(annotation: Any) -> type[list[Any]] | type[dict[Any, Any]] | None
     return list if issubclass(origin, Sequence) else None
 
 
-def _from_json(value: str, kind: type[list[Any]] | type[dict[Any, Any]]) -> list[object] | dict[str, object] | None:
+def _from_json(value: str, kind: type[list[Any]] | type[dict[Any, Any]]) -> Any:
     """What a JSON array or object holds; None for any string that is not one and so is in the plain grammar."""
     if value[:1] + value[-1:] != ("[]" if kind is list else "{}"):
         return None
     import json
 
     try:
-        return cast("list[object] | dict[str, object]", json.loads(value))
+        return json.loads(value)
     except (ValueError, RecursionError):
         return None
 
@@ -184,14 +222,14 @@ def convert(value: object, annotation: Any) -> Any:
     """
     bare = strip_annotated(annotation)
     if value is None:
-        if is_optional(bare) or bare in (Any, object):
+        if is_optional(bare) or _is_any(bare):
             return None
         raise ValueError(f"expected {type_name(bare)}, got None")
     if _is_union(bare):
         return _convert_union(value, bare)
-    if get_origin(bare) is Literal:
+    if _is_form(get_origin(bare), "Literal"):
         return _convert_literal(value, bare)
-    if bare in (Any, object):
+    if _is_any(bare):
         return value
     if _container(bare) is not None:
         return _convert_container(value, bare)
@@ -227,10 +265,10 @@ def _convert_container(value: object, annotation: Any) -> Any:
         return decode_from_string(value, annotation)
     arms = get_args(annotation)
     if _container(annotation) is dict and isinstance(value, Mapping):
-        key_type, value_type = arms or (Any, Any)
+        key_type, value_type = arms or (object, object)
         return {convert(key, key_type): convert(item, value_type) for key, item in value.items()}
     if _container(annotation) is list and isinstance(value, (list, tuple)):
-        return [convert(item, arms[0] if arms else Any) for item in value]
+        return [convert(item, arms[0] if arms else object) for item in value]
     raise ValueError(f"expected {type_name(annotation)}, got {value!r}")
 
 
@@ -296,7 +334,8 @@ def get_argparse_param_type(parameter: inspect.Parameter) -> Callable[[str], obj
     if is_bool(annotation):
         return to_bool
     if bare in _PRIMITIVES:
-        return cast("Callable[[str], object]", bare)
+        primitive: Callable[[str], object] = bare
+        return primitive
     if bare is parameter.empty or isinstance(bare, str) or _container(bare) is not None:
         return str
 
