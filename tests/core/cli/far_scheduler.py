@@ -34,6 +34,9 @@ class FarScheduler(Scheduler[Cfg]):
 
     def schedule(self, dryrun_info: AppDryRunInfo[Any]) -> str:
         app_id: str = dryrun_info.request["name"]
+        if "FAR_SLOW" in os.environ:
+            print("submitting", flush=True)
+            input()
         self._write(app_id, {**dryrun_info.request, "state": os.environ.get("FAR_STATE", "PENDING")})
         return app_id
 

@@ -189,6 +189,12 @@ def test_log_of_what_is_not_there(cli: Cli, far: FarJobs, path: str, error: str,
     assert hint in done.hint
 
 
+def test_log_of_a_scheduler_without_logs(cli: Cli, far: FarJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAR_NO_LOGS", "1")
+    done = cli("log", far.add("j"))
+    assert (done.code, done.error) == (1, "the scheduler of `far://torchx/j` serves no logs")
+
+
 def test_log_follows_all_replicas_until_they_end(cli: Cli, workdir: Path) -> None:
     script = "echo begins; until test -e go; do sleep 0.05; done; echo ends"
     handle = cli("run", "--no-wait", "utils.sh", "--num_replicas", "3", "sh", "-c", script).lines[0]

@@ -186,6 +186,31 @@ def test_ctrl_c_leaves_a_remote_job_and_says_how_to_follow_it(far: FarJobs) -> N
     assert far.record("echo")["state"] == "RUNNING"
 
 
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+def test_ctrl_c_during_the_submission_loses_no_handle(far: FarJobs, times: int) -> None:
+    child = pexpect.spawn(
+        TORCHX[0],
+        [*TORCHX[1:], "run", "-s", "far", "-cfg", "queue=q", "--wait", "utils.echo"],
+        env=environment(FAR_SLOW="1", FAR_STATE="RUNNING"),
+        encoding="utf-8",
+        timeout=30,
+    )
+    child.expect("submitting")
+    child.sendintr()
+    child.expect("waiting for the end of the submission")
+    if times == 1:
+        child.sendline()
+        child.expect("far://torchx/echo\r\n")
+        child.expect("far://torchx/echo goes on")
+    else:
+        child.sendintr()
+        child.expect("interrupted")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert (far.folder / "echo.json").exists() is (times == 1)
+
+
 def test_a_remote_job_is_not_waited_for(cli: Cli, far: FarJobs) -> None:
     done = cli("run", "-s", "far", "-cfg", "queue=q,priority=3", "utils.echo")
     assert (done.code, done.out) == (0, "far://torchx/echo\n")

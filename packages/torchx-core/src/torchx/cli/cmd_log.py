@@ -6,7 +6,7 @@ import re
 import sys
 
 from torchx.cli.cmd_base import SubCommand
-from torchx.errors import UsageError, nearest
+from torchx.errors import TorchXError, UsageError, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,8 +113,11 @@ def get_logs(
             get_logs(file, identifier, regex, should_tail, own, streams)
         return
     replicas = _select(_describe(runner, handle), handle, role, numbers)
-    blocks = runner.log_blocks(handle, replicas, regex=regex, should_tail=should_tail, streams=streams)
-    LogPrinter(file).print_all(blocks)
+    try:
+        blocks = runner.log_blocks(handle, replicas, regex=regex, should_tail=should_tail, streams=streams)
+        LogPrinter(file).print_all(blocks)
+    except NotImplementedError as error:
+        raise TorchXError(f"the scheduler of `{handle}` serves no logs") from error
 
 
 def _parse(identifier: str) -> tuple[str, str | None, list[int]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from torchx.cli.job_json import Job
+    from torchx.cli.job import Job
     from torchx.runner import Runner
     from torchx.specs import AppDryRunInfo, CfgVal
 
@@ -101,7 +101,7 @@ class CmdRun(SubCommand):
 
 def _job(args: argparse.Namespace) -> Job:
     from torchx.cli.argparse_util import configured_values
-    from torchx.cli.job_json import Job
+    from torchx.cli.job import Job
 
     if args.stdin:
         if args.conf_args:

@@ -7,7 +7,7 @@ from torchx.cli.cmd_base import SubCommand
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from typing import Any
 
     from torchx.plugins._entry import PluginEntry
     from torchx.plugins.manager import PluginManager
@@ -39,13 +39,10 @@ class LazyCommand(SubCommand):
             DuplicatePluginError: several plugins have a command of this name.
         """
         if self._loaded is None:
-            self._loaded = self._make()
+            cls: Any = self._manager.get("cli_commands", self.name).load()
+            command: SubCommand = cls()
+            self._loaded = command
         return self._loaded
-
-    def _make(self) -> SubCommand:
-        from typing import cast
-
-        return cast("Callable[[], SubCommand]", self._manager.get("cli_commands", self.name).load())()
 
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the arguments of the command itself."""

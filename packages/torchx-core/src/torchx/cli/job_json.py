@@ -27,15 +27,15 @@ Both may also have ``"scheduler"``, ``"cfg"`` (options of the scheduler by name)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from torchx.cli.job import Job
 from torchx.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from torchx.specs import AppDef, BindMount, CfgVal, DeviceMount, Resource, Role, VolumeMount, Workspace
+    from torchx.specs import AppDef, BindMount, DeviceMount, Resource, Role, VolumeMount, Workspace
 
 _ALIASES = {"component_name": "component", "scheduler_args": "cfg", "args": "component_args"}
 _JOB_KEYS = (
@@ -49,29 +49,6 @@ _JOB_KEYS = (
     "workspace",
     "parent_run_id",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What to run, and where.
-
-    Attributes:
-        app: the job itself; None where a component makes it.
-        component: the component's name; empty where ``app`` is given.
-        component_args: its arguments, as words or by name.
-        scheduler: where to run it; None: the default.
-        cfg: options of the scheduler.
-        workspace: the workspace; None: the default.
-        parent_run_id: the run that it belongs to.
-    """
-
-    app: AppDef | None = None
-    component: str = ""
-    component_args: list[str] | dict[str, Any] = field(default_factory=list)
-    scheduler: str | None = None
-    cfg: Mapping[str, CfgVal] = field(default_factory=dict)
-    workspace: str | None = None
-    parent_run_id: str | None = None
 
 
 def parse_job(text: str) -> Job:

@@ -55,7 +55,6 @@ def create_parser(subcmds: dict[str, SubCommand]) -> argparse.ArgumentParser:
     Returns:
         A parser whose result has ``func``, to be called with that result.
     """
-    import argparse
 
     from torchx.cli.global_options import LOG_LEVELS
     from torchx.cli.parser import TorchXArgumentParser, one_of
@@ -67,9 +66,7 @@ def create_parser(subcmds: dict[str, SubCommand]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"torchx {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for name, command in subcmds.items():
-        subparser = commands.add_parser(
-            name, help=summary_of(command), formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+        subparser = commands.add_parser(name, help=summary_of(command))
         _fill(subparser, command)
     return parser
 
@@ -126,14 +123,13 @@ def _dispatch(subcmds: Mapping[str, SubCommand], options: GlobalOptions) -> None
 
 
 def _run_command(subcmds: Mapping[str, SubCommand], name: str, args: Sequence[str]) -> None:
-    import argparse
 
     from torchx.cli.parser import TorchXArgumentParser
 
     command = subcmds.get(name)
     if command is None:
         raise UsageError(f"unknown command `{name}`", hint=nearest(name, subcmds) or "see `torchx --help`")
-    parser = TorchXArgumentParser(prog=f"torchx {name}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = TorchXArgumentParser(prog=f"torchx {name}")
     if "-h" in args or "--help" in args:
         parser.description = description_of(command)
     command.add_arguments(parser)

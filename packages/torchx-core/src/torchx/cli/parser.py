@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, NoReturn
 
+DEFAULT_WIDTH = 80
+
 
 class TorchXArgumentParser(argparse.ArgumentParser):
     """An :class:`argparse.ArgumentParser` that differs in three ways.
@@ -21,6 +23,10 @@ class TorchXArgumentParser(argparse.ArgumentParser):
       remainder, and nothing in it is looked at: ``run -s x utils.sh -- grep -e a`` hands over
       ``["utils.sh", "--", "grep", "-e", "a"]``. A ``--`` ahead of it ends the parser's own options and is dropped.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", TorchXHelpFormatter)
+        super().__init__(*args, **kwargs)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parses all arguments; one that the parser does not know is an error that names the nearest known one."""
@@ -104,6 +110,31 @@ class TorchXArgumentParser(argparse.ArgumentParser):
         if action is None:
             return 0
         return 1 if action.nargs is None else action.nargs if isinstance(action.nargs, int) else 0
+
+
+class TorchXHelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal, descriptions as they were written.
+
+    :mod:`argparse` makes a formatter for every argument that is added, and looks for the terminal's width with
+    :mod:`shutil`, whose import costs more than all the rest of reading a command line.
+    """
+
+    def __init__(self, prog: str, indent_increment: int = 2, max_help_position: int = 24, **kwargs: Any) -> None:
+        kwargs["width"] = kwargs.get("width") or _terminal_width() - 2
+        super().__init__(prog, indent_increment, max_help_position, **kwargs)
+
+
+def _terminal_width() -> int:
+    import os
+    import sys
+
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or DEFAULT_WIDTH  # type: ignore[union-attr]  # below
+    except (AttributeError, ValueError, OSError):  # there is no standard output, or it is no terminal
+        return DEFAULT_WIDTH
 
 
 def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:

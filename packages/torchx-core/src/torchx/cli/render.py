@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
 from enum import Enum
 
 TYPE_CHECKING = False
@@ -34,11 +33,26 @@ def to_plain(value: object) -> Any:
         return {str(k): to_plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [to_plain(v) for v in value]
-    if is_dataclass(value) and not isinstance(value, type):
-        kind = _MOUNT_TYPES.get(type(value).__name__)
-        plain = {f.name: to_plain(getattr(value, f.name)) for f in fields(value) if not f.name.startswith("_")}
-        return {"type": kind, **plain} if kind else plain
-    return str(value)
+    names = _field_names(value)
+    if names is None:
+        return str(value)
+    kind = _MOUNT_TYPES.get(type(value).__name__)
+    plain = {name: to_plain(getattr(value, name)) for name in names if not name.startswith("_")}
+    return {"type": kind, **plain} if kind else plain
+
+
+def _field_names(value: object) -> list[str] | None:
+    """The names of a dataclass's fields; None where the value is of no dataclass."""
+    cls = type(value)
+    if "__light_fields__" in vars(cls):
+        from torchx.util.light_dataclass import light_fields
+
+        return [f.name for f in light_fields(cls)]
+    if not hasattr(cls, "__dataclass_fields__"):
+        return None
+    from dataclasses import fields
+
+    return [f.name for f in fields(value)]  # type: ignore[arg-type]  # mypy does not know what was just checked
 
 
 def app_to_plain(app: AppDef, *, show_secrets: bool = False) -> dict[str, Any]:

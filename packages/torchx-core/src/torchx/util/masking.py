@@ -188,13 +188,15 @@ def _mask_leaves(value: object, secrets: tuple[str, ...]) -> object:
 
 
 def _spellings(secrets: Iterable[str]) -> set[str]:
+    sought = [secret for secret in secrets if len(secret) >= _SHORTEST_SOUGHT]
+    found: set[str] = set()
+    if not sought:
+        return found  # as a rule, and then the imports are saved
     import json
     from urllib.parse import quote, quote_plus
 
-    found: set[str] = set()
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SOUGHT:
-            in_shell = secret.replace("'", "'\"'\"'")
-            found |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], in_shell}
-            found |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
+    for secret in sought:
+        in_shell = secret.replace("'", "'\"'\"'")
+        found |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], in_shell}
+        found |= {quote(secret), quote(secret, safe=""), quote_plus(secret)}
     return found
