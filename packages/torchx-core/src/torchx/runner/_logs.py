@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from torchx.util.light_dataclass import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+    from typing import Any
 
     from torchx.schedulers.api import Scheduler, Stream
 
@@ -19,8 +21,9 @@ _MAX_IDLE = 1.0
 Replica = tuple[str, int]
 
 
-class LogQuery(NamedTuple):
-    """Which lines of a replica's log to give."""
+@dataclass(frozen=True)
+class LogQuery:
+    """Which lines of a replica's log to give; the names are those of ``Scheduler.log_iter``."""
 
     regex: str | None = None
     since: datetime | None = None
@@ -88,7 +91,7 @@ def _from_iterators(
     def read(replica: Replica) -> None:
         role, k = replica
         try:
-            for line in scheduler.log_iter(app_id, role, k, **query._asdict()):
+            for line in scheduler.log_iter(app_id, role, k, **vars(query)):
                 put((replica, line.encode("utf-8", "surrogateescape")))
                 if stopped:
                     return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from torchx.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
+
+_VARKEYWORDS = 0x08  # inspect.CO_VARKEYWORDS
 
 
 def factory_arguments(factory: Callable[..., Any], params: Mapping[str, object]) -> dict[str, object]:
@@ -24,20 +27,29 @@ def factory_arguments(factory: Callable[..., Any], params: Mapping[str, object])
     Raises:
         UsageError: an environment variable can't be converted.
     """
+    while hasattr(factory, "__wrapped__"):  # a factory of a plugin that is loaded at its first use
+        factory = factory.__wrapped__
+    names, takes_any = _parameters(factory)
+    arguments = {name: value for name, value in params.items() if takes_any or name in names}
+    hints: dict[str, Any] | None = None
+    for name in names:
+        text = os.environ.get(f"TORCHX_{name.upper()}")
+        if text is not None and name not in arguments and name != "session_name":
+            hints = _type_hints(factory) if hints is None else hints
+            arguments[name] = _convert(name, text, hints.get(name, str))
+    return arguments
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[list[str], bool]:
+    """The names that can be passed by keyword, and whether any other one can be too."""
+    code = getattr(function, "__code__", None)
+    if code is not None:  # without the cost of importing inspect
+        return [*code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]], bool(code.co_flags & _VARKEYWORDS)
     import inspect
 
-    target = inspect.unwrap(factory)
-    parameters = inspect.signature(target).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    arguments = {name: value for name, value in params.items() if takes_any or name in parameters}
-    hints: dict[str, Any] | None = None
-    for name, parameter in parameters.items():
-        text = os.environ.get(f"TORCHX_{name.upper()}")
-        if text is None or name in arguments or name == "session_name" or parameter.kind is parameter.VAR_KEYWORD:
-            continue
-        hints = _type_hints(target) if hints is None else hints
-        arguments[name] = _convert(name, text, hints.get(name, str))
-    return arguments
+    parameters = inspect.signature(function).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in parameters if p.kind in kinds], any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _type_hints(target: Callable[..., Any]) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional
 
 from torchx.errors import TorchXError, UsageError, nearest
 from torchx.runner._logs import LogQuery, Replica, log_blocks
@@ -26,10 +24,13 @@ from torchx.specs.api import (
     runopts,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
+    from typing import Any, Literal, Optional
 
     from typing_extensions import Self
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from torchx.schedulers import SchedulerFactory
     from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
     from torchx.specs.api import CfgVal
+
+    Cfg = Optional[Mapping[str, CfgVal]]
 
 __all__ = [
     "ENV_TORCHX_JOB_ID",
@@ -49,8 +52,6 @@ __all__ = [
 ]
 
 DEFAULT_SESSION = "torchx"
-
-Cfg = Optional[Mapping[str, "CfgVal"]]
 
 
 def get_configured_trackers() -> dict[str, str | None]:
@@ -92,7 +93,7 @@ class Runner:
 
     def __exit__(
         self, type: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
+    ) -> Literal[False]:
         self.close()
         return False
 
@@ -133,7 +134,8 @@ class Runner:
             The app handle.
 
         Raises:
-            ComponentNotFoundException, ComponentValidationException: there is no such component, or it is not a valid one.
+            ComponentNotFoundException: there is no such component.
+            ComponentValidationException: it is not a valid one.
             UsageError: an argument or option is wrong.
         """
         info = self.dryrun_component(component, component_args, scheduler, cfg, workspace, parent_run_id)
@@ -211,15 +213,15 @@ class Runner:
             _set_metadata(app, scheduler)
             self._transform(app, scheduler, resolved, parent_run_id)
             sched._pre_build_validate(app, scheduler, resolved)
-            _build_workspaces(sched, app, resolved, workspace)
-            from torchx.schedulers.api import call_validate
+            from torchx.schedulers.api import build_workspaces, call_validate
 
+            build_workspaces(sched, app, resolved, workspace)
             call_validate(sched, app, resolved)
             info = sched.submit_dryrun(app, resolved)
             info._app = app
             info._scheduler = scheduler
-            call.event.runcfg = _as_json(resolved)
-            call.event.workspace = None if workspace is None else str(workspace)
+            call.note(runcfg=lambda: _as_json(resolved), workspace=None if workspace is None else str(workspace))
+            call.hide(lambda: _secrets(info._app))
             return info
 
     def schedule(self, dryrun_info: AppDryRunInfo[Any]) -> str:
@@ -235,8 +237,9 @@ class Runner:
         if scheduler is None:
             raise UsageError("the dry run names no scheduler", hint="pass what Runner.dryrun() returned")
         with log_event("schedule", scheduler, app_image=_images(app)) as call:
+            call.hide(lambda: _secrets(app))
             app_id = self._scheduler(scheduler).schedule(dryrun_info)
-            call.event.app_id = app_id
+            call.note(app_id=app_id)
             handle = make_handle(scheduler, self._name, app_id)
             if app is not None:
                 with self._lock:
@@ -256,20 +259,21 @@ class Runner:
             scheduler, cfg: as for ``run_component``.
 
         Returns:
-            For an app: (base image, workspace) to the built image, as ``pin_workspace_images`` takes it. For a role: its
-            image, or None where it has no workspace.
+            For an app: (base image, workspace) to the built image, as ``pin_workspace_images`` takes it. For a role:
+            its image, or None where it has no workspace.
         """
-        from torchx.workspace.api import WorkspaceMixin
+        from torchx.schedulers.api import workspace_of
 
         with log_event("build_workspace", scheduler):
             sched = self._scheduler(scheduler)
+            builder = workspace_of(sched)
             resolved = self._resolve(sched, scheduler, cfg)
             app = app_or_role if isinstance(app_or_role, AppDef) else AppDef(app_or_role.name, [app_or_role])
             built = copy.deepcopy(app)
             images: dict[tuple[str, Workspace], str] = {}
-            if isinstance(sched, WorkspaceMixin):
-                sched.build_workspaces(built.roles, resolved)
-                sched.push_images(sched.dryrun_push_images(built, resolved))
+            if builder is not None:
+                builder.build_workspaces(built.roles, resolved)
+                builder.push_images(builder.dryrun_push_images(built, resolved))
                 pairs = zip(app.roles, built.roles, strict=True)
                 images = {(old.image, old.workspace): new.image for old, new in pairs if old.workspace}
             return images if isinstance(app_or_role, AppDef) else next(iter(images.values()), None)
@@ -501,9 +505,12 @@ class Runner:
         return opts.resolve(resolved)
 
     def _set_environment(self, app: AppDef, scheduler: str, parent_run_id: str | None) -> None:
-        from torchx.tracker.api import tracker_environment
+        environment: dict[str, str] = {}
+        trackers = get_configured_trackers()
+        if trackers:
+            from torchx.tracker.api import tracker_environment
 
-        environment = tracker_environment(get_configured_trackers())
+            environment.update(tracker_environment(trackers))
         environment[ENV_TORCHX_JOB_ID] = make_handle(scheduler, self._name, macros.app_id)
         if parent_run_id:
             environment[ENV_TORCHX_PARENT_RUN_ID] = parent_run_id
@@ -552,21 +559,6 @@ def _hooks() -> HookRelay:
     return get_plugin_manager().hook
 
 
-def _build_workspaces(
-    sched: Scheduler[Any], app: AppDef, cfg: Mapping[str, CfgVal], workspace: Workspace | str | None
-) -> None:
-    """Builds the roles' workspaces into their images; roles without one of their own get the given one."""
-    from torchx.workspace.api import WorkspaceMixin
-
-    if not isinstance(sched, WorkspaceMixin):
-        return
-    if workspace:
-        shared = Workspace.from_str(workspace) if isinstance(workspace, str) else workspace
-        for role in app.roles:
-            role.workspace = role.workspace or shared
-    sched.build_workspaces(app.roles, cfg)
-
-
 def _set_metadata(app: AppDef, scheduler: str) -> None:
     """What tools read back from a scheduler: who submitted this, and from where."""
     import os
@@ -594,6 +586,12 @@ def _status(described: DescribeAppResponse) -> AppStatus:
 
 def _images(app: AppDef | None) -> str | None:
     return ",".join(dict.fromkeys(role.image for role in app.roles)) if app is not None else None
+
+
+def _secrets(app: AppDef | None) -> set[str]:
+    from torchx.util.masking import secret_values
+
+    return {secret for role in (app.roles if app else ()) for secret in secret_values(role.env, role.args)}
 
 
 def _as_json(cfg: Mapping[str, CfgVal]) -> str:

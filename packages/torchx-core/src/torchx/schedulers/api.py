@@ -1,26 +1,33 @@
 """The interface between the runner and a backend.
 
-A scheduler turns an ``AppDef`` into the backend's own request, submits it, and answers questions about the job. The page
-"write a scheduler plugin" of the documentation walks through an implementation.
+A scheduler turns an ``AppDef`` into the backend's own request, submits it, and answers questions about the job. The
+page "write a scheduler plugin" of the documentation walks through an implementation.
 """
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, List, Optional, TypeVar
 
 from torchx.errors import UsageError
-from torchx.schedulers.structured_opts import MISSING, StructuredOpts
-from torchx.specs.api import NONE, NULL_RESOURCE, AppState, Role, RoleStatus
+from torchx.schedulers.structured_opts import StructuredOpts
+from torchx.specs.api import NONE, NULL_RESOURCE, AppState
+from torchx.util.light_dataclass import dataclass, field
+from torchx.util.light_generic import Generic, TypeVar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from dataclasses import MISSING as MISSING
     from datetime import datetime
+    from typing import Any, List, Optional
 
+    from torchx.schedulers.lines import filter_regex, split_lines, split_lines_iterator
     from torchx.schedulers.logs import LogSource
-    from torchx.specs.api import AppDef, AppDryRunInfo, CfgVal, Workspace, runopts
+    from torchx.specs.api import AppDef, AppDryRunInfo, CfgVal, Role, RoleStatus, Workspace, runopts
+    from torchx.workspace.api import WorkspaceMixin
 
 __all__ = [
     "DAYS_IN_2_WEEKS",
@@ -39,6 +46,18 @@ __all__ = [
 DAYS_IN_2_WEEKS = 14
 
 T = TypeVar("T")
+
+
+def __getattr__(name: str) -> object:
+    if name == "MISSING":
+        import dataclasses
+
+        return dataclasses.MISSING
+    if name in ("filter_regex", "split_lines", "split_lines_iterator"):
+        from torchx.schedulers import lines
+
+        return getattr(lines, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Stream(str, Enum):
@@ -108,18 +127,10 @@ class Scheduler(abc.ABC, Generic[T]):
         """
         import copy
 
-        from torchx.specs.api import Workspace
-        from torchx.workspace.api import WorkspaceMixin
-
         app = copy.deepcopy(app)
         resolved: Any = self.run_opts().resolve(cfg) if isinstance(cfg, Mapping) else cfg
         self._pre_build_validate(app, self.backend, resolved)
-        if isinstance(self, WorkspaceMixin):
-            if workspace:
-                shared = Workspace.from_str(workspace) if isinstance(workspace, str) else workspace
-                for role in app.roles:
-                    role.workspace = role.workspace or shared
-            self.build_workspaces(app.roles, resolved)
+        build_workspaces(self, app, resolved, workspace)
         call_validate(self, app, resolved)
         return self.schedule(self.submit_dryrun(app, resolved))
 
@@ -158,11 +169,10 @@ class Scheduler(abc.ABC, Generic[T]):
 
     def run_opts(self) -> runopts:
         """All options of this scheduler, those of its workspace builder included."""
-        from torchx.workspace.api import WorkspaceMixin
-
         opts = self._run_opts()
-        if isinstance(self, WorkspaceMixin):
-            opts.update(self.workspace_opts())
+        builder = workspace_of(self)
+        if builder is not None:
+            opts.update(builder.workspace_opts())
         return opts
 
     def _run_opts(self) -> runopts:
@@ -293,44 +303,47 @@ class Scheduler(abc.ABC, Generic[T]):
         return time.sleep
 
 
+def workspace_of(scheduler: Scheduler[Any]) -> WorkspaceMixin[Any] | None:
+    """The scheduler as a builder of workspaces; None where it builds none."""
+    # A class that has the mixin among its bases has imported its module.
+    api = sys.modules.get("torchx.workspace.api")
+    return scheduler if api is not None and isinstance(scheduler, api.WorkspaceMixin) else None
+
+
+def build_workspaces(
+    scheduler: Scheduler[Any], app: AppDef, cfg: Mapping[str, CfgVal], workspace: Workspace | str | None
+) -> None:
+    """Builds the roles' workspaces into their images, where the scheduler does that.
+
+    Args:
+        scheduler: the job's scheduler.
+        app: changed in place.
+        cfg: resolved options.
+        workspace: for every role that names none of its own.
+    """
+    builder = workspace_of(scheduler)
+    if builder is None:
+        return
+    if workspace:
+        from torchx.specs.api import Workspace
+
+        shared = Workspace.from_str(workspace) if isinstance(workspace, str) else workspace
+        for role in app.roles:
+            role.workspace = role.workspace or shared
+    builder.build_workspaces(app.roles, cfg)
+
+
 def call_validate(scheduler: Scheduler[Any], app: AppDef, cfg: Any) -> None:
     """Calls ``_validate``, also of classes written for earlier releases, where it takes no ``cfg``."""
+    validate: Callable[..., None] = scheduler._validate
+    if type(scheduler)._validate.__code__.co_argcount == 4:
+        validate(app, scheduler.backend, cfg)
+        return
     import inspect
 
-    validate: Callable[..., None] = scheduler._validate
     parameters = inspect.signature(validate).parameters.values()
     accepts = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
     if accepts >= 3 or any(p.kind is p.VAR_POSITIONAL for p in parameters):
         validate(app, scheduler.backend, cfg)
     else:
         validate(app, scheduler.backend)
-
-
-def filter_regex(regex: str, data: Iterable[str]) -> Iterable[str]:
-    """The items in which ``regex`` is found."""
-    import re
-
-    pattern = re.compile(regex)
-    return (line for line in data if pattern.search(line))
-
-
-def split_lines(text: str) -> List[str]:
-    """The lines of a text, each with its line end; only ``\\n`` ends a line."""
-    lines = text.split("\n")
-    rest = lines.pop()
-    return [line + "\n" for line in lines] + ([rest] if rest else [])
-
-
-def split_lines_iterator(chunks: Iterable[str]) -> Iterable[str]:
-    """The whole lines of a text that comes in pieces, each with its line end; a line may stand in several pieces."""
-    rest: list[str] = []
-    for chunk in chunks:
-        head, newline, tail = chunk.rpartition("\n")
-        if newline:
-            rest.append(head + newline)
-            yield from split_lines("".join(rest))
-            rest = []
-        if tail:
-            rest.append(tail)
-    if rest:
-        yield "".join(rest)

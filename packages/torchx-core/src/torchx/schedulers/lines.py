@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
 
 from torchx.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

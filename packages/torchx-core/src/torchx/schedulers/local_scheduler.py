@@ -9,22 +9,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, List, Optional
 from weakref import WeakValueDictionary
 
 from torchx.errors import TorchXError, UsageError, nearest
-from torchx.schedulers._local import preflight
+from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG, TERMINAL
 from torchx.schedulers._local.images import CWDImageProvider, ImageProvider, LocalDirectoryImageProvider
 from torchx.schedulers._local.opts import Opts
-from torchx.schedulers._local.output import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
 from torchx.schedulers._local.request import PopenRequest, ReplicaParam, build_request, role_from_record, to_record
-from torchx.schedulers._local.store import TERMINAL, AppExistsError, Store, hostname
+from torchx.schedulers._local.store import AppExistsError, Store, hostname
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
 from torchx.schedulers.ids import make_unique
 from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, ReplicaStatus, RoleStatus, runopts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Any, List, Optional
 
     from torchx.schedulers._local.logsource import AppWatch
     from torchx.schedulers.logs import LogSource
@@ -94,8 +94,8 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         """Starts the job and returns when all replicas have been started.
 
         Raises:
-            TorchXError: a program or script does not exist, a folder can't be written, a replica can't be started. Nothing of
-                the job is left then.
+            TorchXError: a program or script does not exist, a folder can't be written, a replica can't be started.
+                Nothing of the job is left then.
         """
         from torchx.schedulers._local.launch import start_supervisor
 
@@ -321,9 +321,11 @@ def _name_of(app_id: str) -> str:
 
 def _program(role: str, param: ReplicaParam) -> str:
     """The program of a replica; the environment of the running interpreter comes last on its PATH."""
-    cwd = param.cwd or os.getcwd()
     import sys
 
+    from torchx.schedulers._local import preflight
+
+    cwd = param.cwd or os.getcwd()
     path = param.env.get("PATH", os.environ.get("PATH", os.defpath))
     own = os.path.dirname(sys.executable)
     if own and own not in path.split(os.pathsep):

@@ -7,10 +7,8 @@ that is easily got wrong is here, once: partial lines, reconnects, when a stream
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from torchx.errors import TorchXError
 from torchx.schedulers.lines import (
@@ -23,11 +21,17 @@ from torchx.schedulers.lines import (
     split_lines,
     split_lines_iterator,
 )
+from torchx.util.light_dataclass import dataclass
+from torchx.util.light_generic import Generic, TypeVar
 from torchx.util.retry import Backoff
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Generator, Iterator, Mapping
+    from typing import Protocol
+else:
+    Protocol = object  # The same to a program, without importing typing.
 
 __all__ = [
     "InvalidRegexError",
@@ -93,7 +97,6 @@ class LogSource(Protocol):
         Raises:
             TransientLogError: try again from the same position, later.
         """
-        ...
 
     def finished(self) -> bool:
         """Whether nothing will be written any more: the replica is in a terminal state.
@@ -104,7 +107,6 @@ class LogSource(Protocol):
         Raises:
             TransientLogError: not known now.
         """
-        ...
 
 
 class _Reader(Generic[K]):

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
+import sys
+from collections.abc import Mapping
 
-from torchx.specs.api import CfgVal, InvalidRunConfigException, runopts
+from torchx.specs.api import InvalidRunConfigException, cases, runopts
+from torchx.util.light_dataclass import dataclass, field, light_fields
+from torchx.util.light_generic import TypeVar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
+    from torchx.specs.api import CfgVal, runopt
 
-MISSING = dataclasses.MISSING
 
 _O = TypeVar("_O", bound="StructuredOpts")
 
+_PLAIN_TYPES: dict[str, Any] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "list[str]": list[str],
+    "dict[str, str]": dict[str, str],
+}
 
-@dataclasses.dataclass
-class StructuredOpts(Mapping[str, CfgVal]):
+
+@dataclass(kw_only=True)
+class StructuredOpts(Mapping[str, "CfgVal"]):
     """Base class of a scheduler's typed options.
 
     Subclass it as a dataclass. Each field is an option; the string below a field is its help text; a field without a
     default is a required option. An instance is also the mapping of its options, so it can be passed as ``cfg``.
 
-    >>> @dataclasses.dataclass
+    >>> from dataclasses import dataclass
+    >>> @dataclass
     ... class MyOpts(StructuredOpts):
     ...     cluster: str = "default"
     ...     '''Name of the cluster to submit to.'''
@@ -34,55 +48,53 @@ class StructuredOpts(Mapping[str, CfgVal]):
     'east'
     """
 
-    _extra_cfg: dict[str, CfgVal] = dataclasses.field(default_factory=dict, kw_only=True, repr=False)
+    _extra_cfg: dict[str, CfgVal] = field(default_factory=dict)
 
     @classmethod
     def from_cfg(cls: type[_O], cfg: Mapping[str, CfgVal]) -> _O:
         """Builds the options from a config mapping.
 
         Args:
-            cfg: option name (snake_case, camelCase or with dashes) to value. Keys that are no field are kept and can be read
-                through the mapping interface only.
+            cfg: option name (snake_case, camelCase or with dashes) to value. Keys that are no field are kept and can be
+                read through the mapping interface only.
 
         Raises:
             InvalidRunConfigException: an option without a default is missing.
         """
-        fields = {f.name: f for f in _option_fields(cls)}
+        defaults = _option_defaults(cls)
         values: dict[str, Any] = {}
         extra: dict[str, CfgVal] = {}
         for key, value in cfg.items():
-            name = key if key in fields else _field_name(key)
-            if name in fields:
-                values[name] = value
-            else:
+            name = key if key in defaults else _field_name(key)
+            if name not in defaults:
                 extra[key] = value
-        for name, field in fields.items():
-            if name not in values and _is_required(field):
-                raise InvalidRunConfigException(f"required option `{name}` is missing", name, dict(cfg))
-            if name in values and values[name] is None and not _is_required(field):
-                values[name] = _default(field)
+            elif value is not None or defaults[name] is None:
+                values[name] = value
+        for name, make in defaults.items():
+            if make is None and name not in values:
+                raise InvalidRunConfigException("required option is missing", name, dict(cfg))
         options = cls(**values)
         options._extra_cfg.update(extra)
         return options
 
     def __getitem__(self, key: str) -> CfgVal:
         name = _field_name(key)
-        if any(f.name == name for f in _option_fields(type(self))):
+        if name in _option_defaults(type(self)):
             value: CfgVal = getattr(self, name)
             return value
         return self._extra_cfg[key]
 
     def __len__(self) -> int:
-        return len(_option_fields(type(self))) + len(self._extra_cfg)
+        return len(_option_defaults(type(self))) + len(self._extra_cfg)
 
     def __iter__(self) -> Iterator[str]:
-        yield from (f.name for f in _option_fields(type(self)))
+        yield from _option_defaults(type(self))
         yield from self._extra_cfg
 
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, str):
             return False
-        return key in self._extra_cfg or any(f.name == _field_name(key) for f in _option_fields(type(self)))
+        return key in self._extra_cfg or _field_name(key) in _option_defaults(type(self))
 
     def __or__(self, other: StructuredOpts) -> dict[str, CfgVal]:
         """The options of both; those of ``other`` win."""
@@ -97,64 +109,110 @@ class StructuredOpts(Mapping[str, CfgVal]):
         """
         docs: dict[str, str] = {}
         for base in reversed(cls.__mro__):
-            if dataclasses.is_dataclass(base) and base is not StructuredOpts:
+            if "__dataclass_fields__" in base.__dict__ and base is not StructuredOpts:
                 docs.update(_field_docstrings(base))
         return docs
 
     @classmethod
     def as_runopts(cls) -> runopts:
         """The options as ``runopts``: name, type, default and help of every field."""
-        from typing import get_type_hints
-
-        hints = get_type_hints(cls)
-        docs = cls.get_docstrings()
-        opts = runopts()
-        for field in _option_fields(cls):
-            required = _is_required(field)
+        opts = _StructuredRunopts(cls)
+        types = _option_types(cls)
+        for name, make in _option_defaults(cls).items():
             opts.add(
-                field.name,
-                type_=_option_type(cls, field.name, hints[field.name]),
-                help=docs.get(field.name, field.name.replace("_", " ")),
-                default=None if required else _default(field),
-                required=required,
+                name,
+                type_=types[name],
+                help=name.replace("_", " "),
+                default=None if make is None else make(),
+                required=make is None,
             )
         return opts
 
 
-def _option_fields(cls: type[StructuredOpts]) -> list[dataclasses.Field[Any]]:
-    return [f for f in dataclasses.fields(cls) if not f.name.startswith("_")]
+class _StructuredRunopts(runopts):
+    """Options whose help texts are read from the source of their class when somebody looks at them."""
+
+    def __init__(self, cls: type[StructuredOpts]) -> None:
+        super().__init__()
+        self._undescribed: type[StructuredOpts] | None = cls
+
+    def __iter__(self) -> Iterator[tuple[str, runopt]]:
+        self._describe()
+        return super().__iter__()
+
+    def get(self, name: str) -> runopt | None:
+        self._describe()
+        return super().get(name)
+
+    def _describe(self) -> None:
+        cls, self._undescribed = self._undescribed, None
+        for name, text in cls.get_docstrings().items() if cls else ():
+            if name in self._opts:
+                self._opts[name].help = text
 
 
-def _is_required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
+def _option_defaults(cls: type[StructuredOpts]) -> dict[str, Callable[[], Any] | None]:
+    """The options of a class, each with what makes its default; None where it is required."""
+    if "__light_fields__" in cls.__dict__:
+        return {
+            f.name: (f.default_factory or (lambda f=f: f.default)) if f.has_default else None
+            for f in light_fields(cls)
+            if not f.name.startswith("_")
+        }
+    import dataclasses
 
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
+    found: dict[str, Callable[[], Any] | None] = {}
+    for f in dataclasses.fields(cls):
+        if f.name.startswith("_"):
+            continue
+        if f.default_factory is not dataclasses.MISSING:
+            found[f.name] = f.default_factory
+        else:
+            found[f.name] = None if f.default is dataclasses.MISSING else (lambda f=f: f.default)  # type: ignore[misc]
+    return found
 
 
 def _field_name(key: str) -> str:
-    from torchx.specs.api import cases
-
-    return cases.camel_to_snake(key.replace("-", "_"))
+    return cases.camel_to_snake(key.replace("-", "_")) if not key.islower() or "-" in key else key
 
 
-def _option_type(cls: type, name: str, hint: Any) -> Any:
-    """The runopt type of a field: Optional is stripped, only the types of ``CfgVal`` are allowed."""
+def _option_types(cls: type[StructuredOpts]) -> dict[str, Any]:
+    """The runopt type of each field: Optional is stripped, only the types of ``CfgVal`` are allowed."""
+    texts: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        texts.update(getattr(base, "__annotations__", {}))
+    texts = {name: text for name, text in texts.items() if name in _option_defaults(cls)}
+    types = {name: _plain_type(text) for name, text in texts.items()}
+    if None not in types.values():
+        return types
+    from typing import get_type_hints
+
+    hints = get_type_hints(cls)
+    return {name: _hinted_type(cls, name, hints[name]) for name in texts}
+
+
+def _plain_type(text: object) -> Any:
+    """The type that an annotation names, as far as that can be told without ``typing``; else None."""
+    return _PLAIN_TYPES.get(text.removesuffix(" | None")) if isinstance(text, str) else None
+
+
+def _hinted_type(cls: type, name: str, hint: Any) -> Any:
     import types
+    from typing import Union, get_args, get_origin
 
     if get_origin(hint) in (Union, types.UnionType):
         kinds = [a for a in get_args(hint) if a is not type(None)]
         hint = kinds[0] if len(kinds) == 1 else hint
-    if hint in (str, int, float, bool) or hint == list[str] or hint == dict[str, str]:
-        return hint
     origin, args = get_origin(hint), get_args(hint)
-    if origin is list and args == (str,):  # typing.List[str]
+    if origin is list and args == (str,):  # also typing.List[str]
         return list[str]
     if origin is dict and args == (str, str):
         return dict[str, str]
+    if hint in (str, int, float, bool):
+        return hint
     raise TypeError(
-        f"{cls.__name__}.{name}: an option can't have type {hint}; use str, int, float, bool, list[str] or dict[str, str]"
+        f"{cls.__name__}.{name}: an option can't have type {hint}; "
+        f"use {', '.join(_PLAIN_TYPES)}, or one of these with `| None`"
     )
 
 
@@ -180,7 +238,6 @@ def _class_node(cls: type) -> ast.ClassDef | None:
     import ast
     import inspect
     import linecache
-    import sys
 
     path = getattr(sys.modules.get(cls.__module__), "__file__", None)
     lines = linecache.getlines(path) if path and path.endswith(".py") else []

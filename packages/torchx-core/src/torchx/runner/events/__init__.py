@@ -7,10 +7,9 @@ never makes a call fail, and those that may be slow are served beside it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from torchx.runner.events.recorder import flush, log_event, record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchx.runner.events.api import SourceType, TorchxEvent
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
 
 from torchx.errors import TorchXError, UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
+    from typing import Protocol
 
     from torchx.plugins import PluginEntry
     from torchx.runner.events.api import TorchxEvent
+else:
+    Protocol = object  # The same to a program, without importing typing.
 
 ENV_TORCHX_EVENTS = "TORCHX_EVENTS"
 LOGGER_NAME = "torchx.events"
@@ -23,7 +26,6 @@ class Destination(Protocol):
 
     def deliver(self, event: TorchxEvent) -> None:
         """Take one record."""
-        ...
 
 
 class _Direct:

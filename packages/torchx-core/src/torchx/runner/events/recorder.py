@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
+    from typing import Any
 
     from torchx.runner.events.api import TorchxEvent
 
@@ -46,7 +47,7 @@ class log_event:
         runcfg: str | None = None,
         workspace: str | None = None,
     ) -> None:
-        self._fields = {
+        self._fields: dict[str, Any] = {
             "app_id": app_id,
             "app_image": app_image,
             "app_metadata": app_metadata,
@@ -57,6 +58,7 @@ class log_event:
         self._scheduler = scheduler or ""
         self._event: TorchxEvent | None = None
         self.secrets: set[str] = set()
+        self._hidden: list[Callable[[], Iterable[str]]] = []
         self._start_time = self._start_wall = self._start_cpu = 0
 
     @property
@@ -71,9 +73,25 @@ class log_event:
                 scheduler=self._scheduler,
                 api=self._api,
                 source=SourceType.INTERNAL if get_torchx_session_id() else SourceType.EXTERNAL,
-                **self._fields,  # type: ignore[arg-type]  # the names match the parameters' one by one
+                **{name: value() if callable(value) else value for name, value in self._fields.items()},
             )
         return self._event
+
+    def note(self, **fields: Any) -> None:
+        """Sets what has become known during the call; costs nothing where no record is wanted.
+
+        Args:
+            fields: names and values of the record's fields; a function is called for its value when a record is made.
+        """
+        if self._event is None:
+            self._fields.update(fields)
+        else:
+            for name, value in fields.items():
+                setattr(self._event, name, value() if callable(value) else value)
+
+    def hide(self, secrets: Callable[[], Iterable[str]]) -> None:
+        """Names secret values, by a function that is called when a record is made."""
+        self._hidden.append(secrets)
 
     def __enter__(self) -> log_event:
         self._start_time = time.time_ns()
@@ -107,6 +125,8 @@ class log_event:
         event.cpu_time_usec = cpu_usec
         if error is not None:
             _describe_exception(event, error)
+        for secrets in self._hidden:
+            self.secrets.update(secrets())
         masked = _masked(event, self.secrets)
         for destination in destinations:
             destination.deliver(masked)

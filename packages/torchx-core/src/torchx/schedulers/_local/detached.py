@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -9,7 +10,8 @@ import sys
 import traceback
 
 from torchx.schedulers._local import guardian, proctree
-from torchx.schedulers._local.supervisor import REQUEST_FILE, Supervisor
+from torchx.schedulers._local.files import REQUEST_FILE
+from torchx.schedulers._local.supervisor import Supervisor
 
 
 def main(folder: str, answer_fd: int) -> None:
@@ -51,10 +53,9 @@ def main(folder: str, answer_fd: int) -> None:
 
 
 def _answer(fd: int, problem: str | None) -> None:
-    try:
+    # A submitter that was killed meanwhile does not stop the job.
+    with contextlib.suppress(BrokenPipeError):
         os.write(fd, json.dumps(problem).encode() + b"\n")
-    except BrokenPipeError:  # the submitter was killed meanwhile: the job goes on
-        pass
     os.close(fd)
 
 

@@ -10,13 +10,16 @@ import json
 import os
 import signal
 import time
-from typing import Any
 
 from torchx.schedulers._local import proctree
+from torchx.schedulers._local.files import PULSE_FILE, STATE_FILE, TERMINAL
+from torchx.schedulers._local.lost import lost_message, mark_failed
 from torchx.schedulers._local.output import STREAMS, Output, read_available
 from torchx.schedulers._local.statefile import write_atomic
 
-_TERMINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def guard(folder: str, request: dict[str, Any], supervisor: int, pipes: list[list[int]], alive: int) -> None:
@@ -38,34 +41,15 @@ def guard(folder: str, request: dict[str, Any], supervisor: int, pipes: list[lis
     if code == 0:
         return
     me = os.getpid()
-    state_path = os.path.join(folder, "state.json")
+    state_path = os.path.join(folder, STATE_FILE)
     state = _read_state(state_path)
     groups = {
         replica["pid"] for replica in state.get("replicas", ()) if replica["pid"] and replica["state"] == "RUNNING"
     }
     proctree.kill_all({me}, groups, {me}, timeout=30)
     _drain(request, pipes)
-    if state and state["state"] not in _TERMINAL:
+    if state and state["state"] not in TERMINAL:
         _record_failure(state_path, state, code)
-
-
-def lost_message(code: int | None) -> str:
-    """One line on how the supervisor ended; ``code`` is None where nobody saw it."""
-    if code is None:
-        return "the job's supervisor process is gone; its replicas were killed"
-    if code < 0:
-        return (
-            f"the job's supervisor process was killed by {signal.Signals(-code).name}; its replicas were killed with it"
-        )
-    return f"the job's supervisor process failed (exit code {code}, see supervisor.log); its replicas were killed"
-
-
-def mark_failed(state: dict[str, Any], msg: str) -> dict[str, Any]:
-    """The record of a job that nobody supervises any more."""
-    replicas = [
-        replica if replica["state"] in _TERMINAL else {**replica, "state": "FAILED"} for replica in state["replicas"]
-    ]
-    return {**state, "state": "FAILED", "msg": msg, "finished": time.time(), "replicas": replicas}
 
 
 def _wait(supervisor: int) -> int:
@@ -112,7 +96,7 @@ def _record_failure(path: str, state: dict[str, Any], code: int) -> None:
             time.sleep(0.5)
         else:
             break
-    pulse = os.path.join(os.path.dirname(path), "pulse")
+    pulse = os.path.join(os.path.dirname(path), PULSE_FILE)
     with open(pulse, "r+b") as file:
         beats = int.from_bytes(file.read(8), "little")
         file.seek(0)

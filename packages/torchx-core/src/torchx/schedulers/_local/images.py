@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import abc
 import os
-from typing import TYPE_CHECKING
 
 from torchx.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -8,12 +8,18 @@ import signal
 import sys
 
 from torchx.errors import TorchXError
+from torchx.schedulers._local.files import SUPERVISOR_LOG, TOKEN_VARIABLE
 
 START_TIMEOUT = 120.0
 """Seconds in which all replicas of a job must have been started."""
 
 _ANSWER_FD = 3
-_CODE = "import sys; sys.path.insert(0, sys.argv[1]); from torchx.schedulers._local.detached import main; main(sys.argv[2], 3)"
+_CODE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from torchx.schedulers._local.detached import main
+main(sys.argv[2], 3)
+"""
 
 
 def start_supervisor(folder: str, token: str) -> None:
@@ -46,9 +52,8 @@ def start_supervisor(folder: str, token: str) -> None:
 
 def _spawn(folder: str, token: str, answer_fd: int) -> int:
     source_root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    words = os.open(
-        os.path.join(folder, "supervisor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    words = os.open(os.path.join(folder, SUPERVISOR_LOG), flags, 0o600)
     null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     # A descriptor keeps its close-on-exec flag when it is duplicated onto itself.
     answer = os.dup(answer_fd) if answer_fd == _ANSWER_FD else answer_fd
@@ -56,7 +61,7 @@ def _spawn(folder: str, token: str, answer_fd: int) -> int:
         return os.posix_spawn(
             sys.executable,
             [sys.executable, "-I", "-S", "-c", _CODE, source_root, folder],
-            {**os.environ, "TORCHX_LOCAL_TOKEN": token},
+            {**os.environ, TOKEN_VARIABLE: token},
             file_actions=[
                 (os.POSIX_SPAWN_DUP2, null, 0),
                 (os.POSIX_SPAWN_DUP2, words, 1),
@@ -93,7 +98,7 @@ _children: set[int] = set()
 
 
 def _forget(pid: int) -> None:
-    """Reaps the guardians that have ended; the others when the next job is submitted, or init when this process ends."""
+    """Reaps the guardians that have ended; the others at the next submission, or init when this process ends."""
     _children.add(pid)
     for child in list(_children):
         try:
@@ -106,7 +111,7 @@ def _forget(pid: int) -> None:
 
 def _last_words(folder: str) -> str | None:
     try:
-        with open(os.path.join(folder, "supervisor.log"), encoding="utf-8", errors="replace") as file:
+        with open(os.path.join(folder, SUPERVISOR_LOG), encoding="utf-8", errors="replace") as file:
             lines = file.read().split("\n")
     except OSError:
         return None

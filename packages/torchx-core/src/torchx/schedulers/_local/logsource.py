@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
+from torchx.schedulers._local.files import PULSE_FILE, TERMINAL
 from torchx.schedulers._local.output import INDEX_RECORD, INDEX_STEP, TIMES_INDEX
-from torchx.schedulers._local.store import TERMINAL, Store
-from torchx.schedulers._local.supervisor import PULSE_FILE
 from torchx.schedulers.api import Stream
 from torchx.schedulers.logs import LogChunk
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import Any
+
+    from torchx.schedulers._local.store import Store
 
 _COLUMN = {Stream.STDOUT: 1, Stream.STDERR: 2, Stream.COMBINED: 3}
 

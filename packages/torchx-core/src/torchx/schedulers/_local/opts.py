@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torchx.schedulers.structured_opts import StructuredOpts
+from torchx.util.light_dataclass import dataclass
 
 
 @dataclass
@@ -18,4 +17,4 @@ class Opts(StructuredOpts):
     """Put the current folder in front of the replicas' PATH."""
 
     auto_set_cuda_visible_devices: bool = False
-    """Give each replica GPUs of its own through CUDA_VISIBLE_DEVICES. Roles must ask for gpu > 0 and fit the machine."""
+    """Give each replica the GPUs that its role asks for, and no other, through CUDA_VISIBLE_DEVICES."""

@@ -1,7 +1,7 @@
 """Keeps what a replica writes: stdout, stderr, and both together, line by line, as they came.
 
-The bytes of a stream go to its own file as they arrive; to the combined file go whole lines only, so that the two streams
-never cut each other's lines. Beside them an index says how long each file was at what time.
+The bytes of a stream go to its own file as they arrive; to the combined file go whole lines only, so that the two
+streams never cut each other's lines. Beside them an index says how long each file was at what time.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import os
 import struct
 import time
 
-STDOUT_LOG = "stdout.log"
-STDERR_LOG = "stderr.log"
-COMBINED_LOG = "combined.log"
+from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
+
 TIMES_INDEX = "times.idx"
 
 STREAMS = (STDOUT_LOG, STDERR_LOG)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import select
-from typing import Any
 
 from torchx.schedulers._local import proctree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Poller:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from torchx.errors import UsageError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -58,8 +58,8 @@ def check_script(args: Sequence[str], cwd: str, role: str) -> None:
     """Refuses a Python command whose script is not there.
 
     Args:
-        args: the command, program first: ``python FILE``, ``torchrun FILE``, ``python -m torch.distributed.run FILE``, or a
-            shell that passes one of these on through ``"$@"``.
+        args: the command, program first: ``python FILE``, ``torchrun FILE``, ``python -m torch.distributed.run FILE``,
+            or a shell that passes one of these on through ``"$@"``.
         cwd: the folder that a relative script path starts from.
         role: the role's name, for the error.
 

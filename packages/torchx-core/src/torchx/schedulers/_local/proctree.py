@@ -28,7 +28,7 @@ class Process:
 
 
 def start_time(pid: int) -> str | None:
-    """What tells this process from a later one with the same id; None where there is no such process (or only its zombie)."""
+    """What tells this process from a later one with the same id; None where it does not run (any more)."""
     process = _from_ps(pid).get(pid) if PORTABLE else _from_proc(pid)
     return None if process is None or process.zombie else process.start
 
@@ -77,7 +77,7 @@ def family(roots: set[int], groups: set[int], keep: set[int]) -> list[int]:
 
 
 def marked(marker: str) -> list[int]:
-    """The processes that have ``marker`` (``NAME=value``) in the environment they were started with. Linux only; else none."""
+    """The processes that were started with ``NAME=value`` in their environment. Linux only: elsewhere none."""
     if PORTABLE:
         return []
     needle = marker.encode()

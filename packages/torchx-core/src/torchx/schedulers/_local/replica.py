@@ -8,9 +8,11 @@ import os
 import resource
 import signal
 import time
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from torchx.schedulers._local.output import Output
 
 GRACE = 5.0

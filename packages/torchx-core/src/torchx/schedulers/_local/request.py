@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from torchx.errors import UsageError
+from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
 from torchx.schedulers._local.gpus import ENV_CUDA_VISIBLE_DEVICES, assign_gpus, count_gpus
 from torchx.schedulers._local.opts import Opts
-from torchx.schedulers._local.output import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
 from torchx.schedulers.ids import random_id
 from torchx.specs.api import MISSING, AppDef, CfgVal, Role, macros
+from torchx.util.light_dataclass import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from torchx.schedulers._local.images import ImageProvider
 
@@ -59,8 +60,8 @@ class PopenRequest:
     log_dir: str
     role_params: dict[str, list[ReplicaParam]]
     role_log_dirs: dict[str, list[str]]
-    app: AppDef = field(repr=False)
-    token: str = field(default_factory=random_id, repr=False)
+    app: AppDef
+    token: str = field(default_factory=random_id)
 
     def __str__(self) -> str:
         return render(self)
@@ -105,7 +106,7 @@ def build_request(
 
 
 def folder_name(name: str) -> str:
-    """A role's name as the name of one folder: signs other than letters, digits, ``_``, ``-`` and inner dots become ``%XX``.
+    """A role's name as the name of one folder: all but ASCII letters, digits, ``_``, ``-`` and ``.`` becomes ``%XX``.
 
     >>> folder_name("a/../b")
     'a%2F..%2Fb'

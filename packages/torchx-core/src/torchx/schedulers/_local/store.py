@@ -1,26 +1,24 @@
 """The jobs of this machine, as folders that any process can read: ``$TORCHX_HOME/local/<app id>/``.
 
-A job's folder appears as a whole or not at all. Who reads a job whose supervisor is gone finds that out, ends what is left
-of it, and records it: no job stays RUNNING for ever.
+A job's folder appears as a whole or not at all. Who reads a job whose supervisor is gone finds that out, ends what is
+left of it, and records it: no job stays RUNNING for ever.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any
 
 from torchx.errors import TorchXError
 from torchx.schedulers._local import proctree
-from torchx.schedulers._local.guardian import lost_message, mark_failed
+from torchx.schedulers._local.files import CANCEL_FILE, REQUEST_FILE, STATE_FILE, TERMINAL, TOKEN_VARIABLE
+from torchx.schedulers._local.lost import lost_message, mark_failed
 from torchx.schedulers._local.statefile import write_atomic
-from torchx.schedulers._local.supervisor import CANCEL_FILE, REQUEST_FILE, STATE_FILE
-from torchx.specs.api import TORCHX_HOME
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
-TERMINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 SPACE_PER_REPLICA = 1024
 """Bytes that must be free for each replica's records when a job is submitted."""
 
@@ -42,7 +40,11 @@ class Store:
     @property
     def root(self) -> str:
         """The folder of all jobs."""
-        return self._root or os.path.abspath(TORCHX_HOME("local"))
+        if self._root:
+            return self._root
+        # As torchx.specs.TORCHX_HOME, without the cost of pathlib.
+        home = os.environ.get("TORCHX_HOME") or os.path.join("~", ".torchx")
+        return os.path.abspath(os.path.join(os.path.expanduser(home), "local"))
 
     def folder(self, app_id: str) -> str:
         """The folder of one job, whether there is one or not."""
@@ -65,6 +67,8 @@ class Store:
             AppExistsError: there is one already.
             TorchXError: the folder can't be written; nothing is left of it.
         """
+        import json
+
         final = self.folder(record["app_id"])
         draft = os.path.join(self.root, f".new-{record['app_id']}-{record['token']}")
         try:
@@ -100,8 +104,8 @@ class Store:
     def state(self, app_id: str) -> dict[str, Any] | None:
         """The job's record now; None where there is no such job.
 
-        The record is as in the supervisor's state file; before it has written one, and where it can't be told whether the job
-        is still alive, it has no replicas.
+        The record is as in the supervisor's state file; before it has written one, and where it can't be told whether
+        the job is still alive, it has no replicas.
         """
         if not _is_app_id(app_id):
             return None
@@ -174,6 +178,7 @@ class Store:
     def _bury(self, app_id: str, request: dict[str, Any], *, rebooted: bool) -> dict[str, Any] | None:
         """Ends and records a job that nobody watches any more. One process at a time does it."""
         import fcntl
+        import json
 
         folder = self.folder(app_id)
         with open(os.path.join(folder, REQUEST_FILE), "rb") as lock:
@@ -187,7 +192,7 @@ class Store:
                     if proctree.PORTABLE
                     else set()
                 )
-                proctree.kill_all(set(), groups, set(), timeout=10, marker=f"TORCHX_LOCAL_TOKEN={request['token']}")
+                proctree.kill_all(set(), groups, set(), timeout=10, marker=f"{TOKEN_VARIABLE}={request['token']}")
             state = mark_failed(
                 state, "the machine was restarted while the job ran" if rebooted else lost_message(None)
             )
@@ -205,6 +210,8 @@ def _is_app_id(name: str) -> bool:
 
 
 def _read_json(path: str) -> dict[str, Any] | None:
+    import json
+
     try:
         with open(path, "rb") as file:
             record: dict[str, Any] = json.loads(file.read())

@@ -1,8 +1,9 @@
-"""The process that owns a local job: it starts the replicas, keeps their output, restarts them, ends them, records it all.
+"""The process that owns a local job: starts the replicas, keeps their output, restarts and ends them, records it all.
 
-It runs detached from whoever submitted the job (``python -I -S``, standard library only) and sleeps in the kernel between
-events. It is two processes: the supervisor, and above it the guardian (``guardian.py``), which does nothing until the
-supervisor dies and then leaves nothing behind. Whichever is killed, the other one ends the job and records why.
+It runs detached from whoever submitted the job (``python -I -S``, standard library only) and sleeps in the kernel
+between events. It is two processes: the supervisor, and above it the guardian (``guardian.py``), which does nothing
+until the supervisor dies and then leaves nothing behind. Whichever is killed, the other one ends the job and records
+why.
 """
 
 from __future__ import annotations
@@ -12,21 +13,18 @@ import json
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any
 
 from torchx.schedulers._local import proctree
+from torchx.schedulers._local.files import CANCEL_FILE, PULSE_FILE, STATE_FILE
 from torchx.schedulers._local.output import STREAMS, Output, read_available
 from torchx.schedulers._local.poller import Poller
 from torchx.schedulers._local.replica import GRACE, Group, Replica
 from torchx.schedulers._local.statefile import StateWriter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-REQUEST_FILE = "request.json"
-STATE_FILE = "state.json"
-CANCEL_FILE = "cancel"
-PULSE_FILE = "pulse"
+    from typing import Any
 
 _STATE_INTERVAL = 0.05  # seconds between two records of intermediate changes; an end is recorded at once
 _KILL_TIMEOUT = 3.0  # seconds in which killed processes must be gone; GRACE and this stay below the promised 10
