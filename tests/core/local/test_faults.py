@@ -15,6 +15,7 @@ import pytest
 from tests.core.local.kit import Jobs, role, shell, until
 from torchx.errors import TorchXError
 from torchx.schedulers._local import proctree
+from torchx.schedulers.api import Stream
 from torchx.specs import AppState
 
 STUBBORN = "trap '' TERM INT HUP; (trap '' TERM; setsid sleep 1000) & (trap '' TERM; while :; do sleep 1000; done) & echo up; sleep 1000 & wait; sleep 1000"
@@ -36,7 +37,7 @@ def test_cancel_lets_processes_end_by_themselves(jobs: Jobs) -> None:
     until(lambda: jobs.lines(app_id))
     jobs.scheduler.cancel(app_id)
     assert jobs.wait(app_id).state is AppState.CANCELLED
-    assert jobs.lines(app_id) == ["up\n", "bye\n"]
+    assert jobs.lines(app_id, streams=Stream.STDOUT) == ["up\n", "bye\n"]
 
 
 def test_cancel_during_a_restart_is_not_lost(jobs: Jobs) -> None:

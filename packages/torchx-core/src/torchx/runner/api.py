@@ -383,7 +383,7 @@ class Runner:
                 return None
             with self._lock:
                 known = self._apps.get(app_handle)
-            return known or AppDef(name=app_id, roles=described.roles, metadata=described.metadata)
+            return known or AppDef(name=described.name or app_id, roles=described.roles, metadata=described.metadata)
 
     def describe_native(self, app_handle: str) -> AppDryRunInfo[Any] | None:
         """The scheduler's own record of the job; None where there is none or the scheduler does not offer it."""
@@ -399,7 +399,7 @@ class Runner:
         """``list``, row by row: the first rows come before the last ones have been read."""
         with log_event("list", scheduler):
             sched = self._scheduler(scheduler)
-            resolved = None if cfg is None else self._resolve(sched, scheduler, cfg)
+            resolved = None if cfg is None else self._resolve(sched, scheduler, cfg, to_submit=False)
             for app in sched.iter_list(resolved):
                 app.app_handle = make_handle(scheduler, self._name, app.app_id)
                 yield app
@@ -493,11 +493,18 @@ class Runner:
         described = self._scheduler(scheduler).describe(app_id)
         return None if described is None else _status(described)
 
-    def _resolve(self, sched: Scheduler[Any], scheduler: str, cfg: Cfg) -> dict[str, CfgVal]:
-        """The options: given ones, then those of the configuration files, then the defaults."""
+    def _resolve(
+        self, sched: Scheduler[Any], scheduler: str, cfg: Cfg, *, to_submit: bool = True
+    ) -> dict[str, CfgVal]:
+        """The options: given ones, then those of the configuration files, then the defaults.
+
+        What a submission must be given, a question about jobs need not.
+        """
         from torchx.runner.config import apply_options
 
         opts = sched.run_opts()
+        if not to_submit:
+            opts = _all_optional(opts)
         resolved: dict[str, CfgVal] = {}
         for key, value in (cfg or {}).items():
             resolved[opts.canonical_key(key) or key] = value
@@ -511,11 +518,12 @@ class Runner:
             from torchx.tracker.api import tracker_environment
 
             environment.update(tracker_environment(trackers))
-        environment[ENV_TORCHX_JOB_ID] = make_handle(scheduler, self._name, macros.app_id)
+        ours = {ENV_TORCHX_JOB_ID: make_handle(scheduler, self._name, macros.app_id)}
         if parent_run_id:
-            environment[ENV_TORCHX_PARENT_RUN_ID] = parent_run_id
+            ours[ENV_TORCHX_PARENT_RUN_ID] = parent_run_id
         for role in app.roles:
-            role.env.update(environment)
+            # A role may choose trackers of its own, but no other identity.
+            role.env = {**environment, **role.env, **ours}
 
     def _transform(self, app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal], parent_run_id: str | None) -> None:
         """Lets the site's plugins look at the job, and change it."""
@@ -542,7 +550,9 @@ def get_runner(
 
     if name is not None and "/" in name:
         raise UsageError(f"session name {name!r} holds a slash, which separates the parts of an app handle")
-    defaults = {**load_sections("component"), **(component_defaults or {})}
+    defaults = load_sections("component")
+    for component, values in (component_defaults or {}).items():
+        defaults[component] = {**defaults.get(component, {}), **values}
     return Runner(DEFAULT_SESSION if name is None else name, get_scheduler_factories(), defaults, scheduler_params)
 
 
@@ -586,6 +596,13 @@ def _status(described: DescribeAppResponse) -> AppStatus:
 
 def _images(app: AppDef | None) -> str | None:
     return ",".join(dict.fromkeys(role.image for role in app.roles)) if app is not None else None
+
+
+def _all_optional(opts: runopts) -> runopts:
+    relaxed = runopts()
+    for name, opt in opts:
+        relaxed.add(name, opt.opt_type, opt.help, opt.default)
+    return relaxed
 
 
 def _secrets(app: AppDef | None) -> set[str]:

@@ -70,7 +70,7 @@ class Stream(str, Enum):
 
 @dataclass
 class DescribeAppResponse:
-    """What a scheduler knows about one job: ``AppState`` and, as far as the backend keeps them, its roles."""
+    """What a scheduler knows about one job: its state and, as far as the backend keeps them, its name and roles."""
 
     app_id: str = "<NOT_SET>"
     state: AppState = AppState.UNSUBMITTED
@@ -81,6 +81,7 @@ class DescribeAppResponse:
     metadata: dict[str, str] = field(default_factory=dict)
     roles_statuses: List[RoleStatus] = field(default_factory=list)
     roles: List[Role] = field(default_factory=list)
+    name: str = ""
 
 
 @dataclass

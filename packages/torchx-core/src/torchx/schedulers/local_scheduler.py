@@ -142,6 +142,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             metadata=request["metadata"],
             roles_statuses=statuses,
             roles=[role_from_record(role) for role in request["roles"]],
+            name=request["name"],
         )
 
     def describe_native(self, app_id: str) -> Optional[AppDryRunInfo[Any]]:

@@ -45,6 +45,9 @@ class UnknownAppException(UsageError, LookupError):
         app_handle: handle of the job.
     """
 
+    # Nothing is wrong with the question: the job was there, or is on another machine.
+    exit_code = 1
+
     def __init__(self, app_handle: AppHandle) -> None:
         super().__init__(
             f"unknown app `{app_handle}`",
