@@ -31,7 +31,9 @@ def main(argv: list[str]) -> int:
     try:
         return commands[argv[0]](argv[1:])
     except subprocess.CalledProcessError as error:
-        return fail(f"`{' '.join(map(str, error.cmd))}` ended with exit status {error.returncode}", "see its output above")
+        return fail(
+            f"`{' '.join(map(str, error.cmd))}` ended with exit status {error.returncode}", "see its output above"
+        )
     except KeyboardInterrupt:
         return 130
 
@@ -88,7 +90,9 @@ def find_uv() -> str:
     elif has_module("pip"):
         subprocess.run([sys.executable, "-m", "pip", "install", *quiet, "--target", str(TOOLS), UV], check=True)
     else:
-        raise SystemExit(fail("this Python has neither venv nor pip", "install uv (`pipx install uv`, `apt install python3-venv`)"))
+        raise SystemExit(
+            fail("this Python has neither venv nor pip", "install uv (`pipx install uv`, `apt install python3-venv`)")
+        )
     return str(TOOLS / "bin" / "uv")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.apps.utils.booth_main import booth, main, parse_args
 from torchx.runtime.tracking import FsspecResultTracker
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import fsspec
 import pytest
+
 from torchx.apps.utils.copy_main import main, parse_args
 
 if TYPE_CHECKING:

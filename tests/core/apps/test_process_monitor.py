@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.apps.utils.process_monitor import TIMEOUT_EXIT_CODE, parse_args
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.apps.serve.serve import main, parse_args
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from torchx.cli.main import main
-from torchx.plugins.manager import reset_plugin_manager
 
 from tests.core.cli.support import TORCHX, Cli, FarJobs, Outcome, Site
+from torchx.cli.main import main
+from torchx.plugins.manager import reset_plugin_manager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

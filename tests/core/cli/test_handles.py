@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
+
+from tests.core.cli.support import TORCHX, Cli, FarJobs, environment, eventually
 from torchx.cli.cmd_log import find_role_replicas, get_logs, validate
 from torchx.errors import UsageError
 from torchx.runner import get_runner
 from torchx.schedulers.api import Stream
 from torchx.specs import AppDef, Role
-
-from tests.core.cli.support import TORCHX, Cli, FarJobs, environment, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from torchx.tracker.backend.fsspec import create
 
 from tests.core.cli.support import TORCHX, Cli, FarJobs, Site, environment
+from torchx.tracker.backend.fsspec import create
 
 if TYPE_CHECKING:
     from pathlib import Path

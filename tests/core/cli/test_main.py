@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
-from torchx.cli.cmd_base import SubCommand
-from torchx.cli.main import create_parser, get_default_sub_cmds, get_sub_cmds, main, run_main
 
 from tests.core.cli.support import TORCHX, Cli, Site, environment
+from torchx.cli.cmd_base import SubCommand
+from torchx.cli.main import create_parser, get_default_sub_cmds, get_sub_cmds, main, run_main
 
 if TYPE_CHECKING:
     import argparse

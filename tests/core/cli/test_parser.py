@@ -7,6 +7,7 @@ import argparse
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from torchx.cli.argparse_util import ArgOnceAction
 from torchx.cli.parser import TorchXArgumentParser
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from torchx.cli.follow import LogPrinter
 from torchx.cli.job_json import parse_job
 from torchx.cli.render import app_to_plain, app_to_text, plain_to_text, to_plain

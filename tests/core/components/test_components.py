@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-import torchx
 from hypothesis import given
 from hypothesis import strategies as st
+
+import torchx
 from torchx.components import dist, metrics, serve, utils
 from torchx.errors import TorchXError, UsageError
 from torchx.specs import AppDef, BindMount, Resource, macros, materialize_appdef, resource

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.components import dist, utils
 from torchx.components.component_test_base import ComponentTestCase
 from torchx.components.integration_tests import component_provider as providers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.components.dist import get_role_name, parse_nnodes
 from torchx.components.structured_arg import StructuredJArgument, StructuredNameArgument
 from torchx.errors import UsageError

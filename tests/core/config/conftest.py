@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.plugins.manager import reset_plugin_manager
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.errors import UsageError
 from torchx.util.configfile import ConfigError, ConfigNotFoundError, find_config_files, parse_config, read_config
 

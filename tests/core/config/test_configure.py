@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.errors import UsageError
 from torchx.runner import config
 from torchx.runner._configfile import merge_config, plan_merge, scheduler_opts

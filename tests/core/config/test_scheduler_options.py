@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.runner import config
 from torchx.runner._configfile import scheduler_opts
 from torchx.util.configfile import ConfigError

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
+
 from torchx.runner import config
 
 if TYPE_CHECKING:

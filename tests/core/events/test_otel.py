@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from torchx.runner.events.api import TorchxEvent
 
 sdk = pytest.importorskip("opentelemetry.sdk.trace")
@@ -10,6 +11,7 @@ def test_a_record_is_a_span() -> None:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
     from opentelemetry.trace import StatusCode
+
     from torchx.runner.events.otel import span_recorder
 
     exporter = InMemorySpanExporter()

@@ -74,7 +74,9 @@ def test_killing_both_watchers_is_found_out_by_who_looks(jobs: Jobs) -> None:
 
 
 def test_lines_in_the_pipe_survive_the_supervisor(jobs: Jobs) -> None:
-    code = "echo begin; while [ ! -e go ]; do sleep 0.01; done; echo in the pipe; printf rest; touch written; sleep 1000"
+    code = (
+        "echo begin; while [ ! -e go ]; do sleep 0.01; done; echo in the pipe; printf rest; touch written; sleep 1000"
+    )
     app_id = jobs.submit(shell(code))
     until(lambda: jobs.lines(app_id))
     supervisor = jobs.watchers(app_id)[0]
@@ -95,7 +97,10 @@ def test_lines_in_the_pipe_survive_the_supervisor(jobs: Jobs) -> None:
         (("./empty",), "`./empty` is no program"),
         (("python", "nosuch.py"), "script `nosuch.py` of role `w` does not exist"),
         (("python", "-u", "-X", "dev", "nosuch.py", "x.py"), "script `nosuch.py` of role `w` does not exist"),
-        (("sh", "-c", 'exec "$@"', "torchrun", "--nnodes=1", "nosuch.py"), "script `nosuch.py` of role `w` does not exist"),
+        (
+            ("sh", "-c", 'exec "$@"', "torchrun", "--nnodes=1", "nosuch.py"),
+            "script `nosuch.py` of role `w` does not exist",
+        ),
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else "",
 )
@@ -166,11 +171,11 @@ def test_disk_that_fills_up_fails_the_job_with_the_reason(
     assert jobs.processes(app_id) == []
 
 
-def test_disk_that_has_room_again_in_time_loses_no_line(
-    jobs: Jobs, small_disk: Path, tmp_path: Path
-) -> None:
+def test_disk_that_has_room_again_in_time_loses_no_line(jobs: Jobs, small_disk: Path, tmp_path: Path) -> None:
     app_id = jobs.submit(
-        shell(f"touch {tmp_path}/up; while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; seq 20000; touch {tmp_path}/end"),
+        shell(
+            f"touch {tmp_path}/up; while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; seq 20000; touch {tmp_path}/end"
+        ),
         log_dir=str(small_disk),
     )
     until((tmp_path / "up").exists)

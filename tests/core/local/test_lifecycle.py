@@ -35,7 +35,9 @@ def test_failed_replica_is_named_with_its_exit(jobs: Jobs, code: str, msg: str) 
 
 
 def test_one_failed_replica_takes_the_whole_job_down(jobs: Jobs) -> None:
-    app_id = jobs.submit(shell("[ ${replica_id} = 1 ] && exit 1; sleep 1000", num_replicas=3), shell("sleep 1000", name="v"))
+    app_id = jobs.submit(
+        shell("[ ${replica_id} = 1 ] && exit 1; sleep 1000", num_replicas=3), shell("sleep 1000", name="v")
+    )
     described = jobs.wait(app_id)
     states = {(r.role, r.id): r.state for role in described.roles_statuses for r in role.replicas}
     assert described.state is AppState.FAILED
@@ -50,18 +52,37 @@ def test_one_failed_replica_takes_the_whole_job_down(jobs: Jobs) -> None:
 
 @pytest.mark.parametrize(
     "arg",
-    ["", " ", "a b", "'", '"', "$HOME", "$$", "`id`", "a\nb", "a\\b", "-x", "ü\U0001f600", "\udcff", "a=b,c", "${unknown}", "*"],
+    [
+        "",
+        " ",
+        "a b",
+        "'",
+        '"',
+        "$HOME",
+        "$$",
+        "`id`",
+        "a\nb",
+        "a\\b",
+        "-x",
+        "ü\U0001f600",
+        "\udcff",
+        "a=b,c",
+        "${unknown}",
+        "*",
+    ],
     ids=repr,
 )
 def test_arguments_and_environment_arrive_byte_for_byte(jobs: Jobs, arg: str) -> None:
     code = "import os, sys; print(os.fsencode(sys.argv[1]) == os.environb[b'VALUE'], ascii(sys.argv[1]))"
     app_id = jobs.submit(role(sys.executable, "-c", code, arg, env={"VALUE": arg}))
     jobs.wait(app_id)
-    assert jobs.lines(app_id) == [f"True {ascii(arg)}\n"]
+    assert jobs.lines(app_id) == [f"True {arg!a}\n"]
 
 
 def test_macros_are_filled_in(jobs: Jobs) -> None:
-    app_id = jobs.submit(role("echo", macros.app_id, macros.replica_id, macros.img_root, macros.rank0_env, num_replicas=2))
+    app_id = jobs.submit(
+        role("echo", macros.app_id, macros.replica_id, macros.img_root, macros.rank0_env, num_replicas=2)
+    )
     jobs.wait(app_id)
     assert jobs.lines(app_id, k=1) == [f"{app_id} 1 {Path.cwd()} TORCHX_RANK0_HOST\n"]
 
@@ -77,9 +98,7 @@ def test_rank0_host_is_this_machine(jobs: Jobs) -> None:
     [(RetryPolicy.APPLICATION, ["a1", "b0"]), (RetryPolicy.ROLE, ["a1"]), (RetryPolicy.REPLICA, [])],
     ids=lambda value: value.name if isinstance(value, RetryPolicy) else "",
 )
-def test_retry_policy_decides_what_is_started_again(
-    jobs: Jobs, policy: RetryPolicy, restarted: list[str]
-) -> None:
+def test_retry_policy_decides_what_is_started_again(jobs: Jobs, policy: RetryPolicy, restarted: list[str]) -> None:
     def peer(name: str) -> str:
         return f"echo run; touch {name}; while [ ! -e go ]; do sleep 0.01; done"
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.core.logs.sources import EndlessSource, FakeTime, MemorySource, ScriptedSource
 from torchx.errors import TorchXError
 from torchx.schedulers.log_sources import FileSource
 from torchx.schedulers.logs import (
@@ -23,8 +25,6 @@ from torchx.schedulers.logs import (
     follow,
     iter_lines,
 )
-
-from tests.core.logs.sources import EndlessSource, FakeTime, MemorySource, ScriptedSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.errors import UsageError
 from torchx.schedulers.lines import (
     InvalidRegexError,

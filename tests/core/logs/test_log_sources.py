@@ -6,11 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.core.logs.sources import FakeTime
 from torchx.errors import TorchXError
 from torchx.schedulers.log_sources import FileSource, polled
 from torchx.schedulers.logs import LogChunk, TransientLogError, follow
-
-from tests.core.logs.sources import FakeTime
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,6 +4,7 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.errors import TorchXError
 from torchx.schedulers.streams import Tee
 

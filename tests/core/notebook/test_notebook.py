@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import fsspec
 import pytest
+
 from torchx import notebook
 from torchx.errors import UsageError
 

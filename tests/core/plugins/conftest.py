@@ -10,6 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.plugins import PluginManager, get_plugin_manager, reset_plugin_manager
 from torchx.plugins._registry import STORE
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.errors import TorchXError
 
 if TYPE_CHECKING:

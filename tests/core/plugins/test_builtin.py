@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.plugins import PluginType
 from torchx.plugins._builtin import (
     torchx_cli_commands,
@@ -19,9 +20,8 @@ from torchx.plugins._entry_points import find_distributions
 from torchx.plugins._loading import load_target
 
 if TYPE_CHECKING:
-    from torchx.plugins import Descriptor
-
     from tests.core.plugins.conftest import Site
+    from torchx.plugins import Descriptor
 
 DESCRIBED: list[Descriptor] = [
     *torchx_schedulers(),

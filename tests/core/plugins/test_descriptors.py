@@ -7,6 +7,7 @@ import dataclasses
 import pickle
 
 import pytest
+
 from torchx.plugins import ComponentsPlugin, Descriptor, NamedResourcePlugin, PluginType, SchedulerPlugin, TrackerPlugin
 from torchx.plugins.descriptors import DESCRIPTORS, describe
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.errors import UsageError
 from torchx.plugins import DuplicatePluginError
 
 if TYPE_CHECKING:
-    from torchx.plugins import PluginManager
-
     from tests.core.plugins.conftest import Site
+    from torchx.plugins import PluginManager
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.plugins._entry_points import EntryPoint, find_distributions, normalize, parse_entry_points
 
 if TYPE_CHECKING:

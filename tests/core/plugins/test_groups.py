@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.plugins import ComponentsPlugin, PluginLoadError
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.plugins import AppFinished, AppSubmitted, TransformRequest
 from torchx.specs import AppDef, AppState, AppStatus, Role
 

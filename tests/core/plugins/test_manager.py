@@ -7,14 +7,14 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.errors import TorchXError, UsageError
 from torchx.plugins import PluginLoadError, PluginType, UnknownPluginError, hookspecs
 from torchx.plugins._markers import LIFECYCLE_HOOKS
 
 if TYPE_CHECKING:
-    from torchx.plugins import PluginDistribution, PluginManager
-
     from tests.core.plugins.conftest import Site
+    from torchx.plugins import PluginDistribution, PluginManager
 
 BROKEN_HOOK = """
     from torchx.plugins import hookimpl, TrackerPlugin

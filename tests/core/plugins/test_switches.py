@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.errors import UsageError
 from torchx.plugins import UnknownPluginError, get_plugin_manager, reset_plugin_manager
 

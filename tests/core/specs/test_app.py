@@ -7,6 +7,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from torchx.errors import UsageError
 from torchx.specs import (
     MISSING,

@@ -6,6 +6,7 @@ from collections import OrderedDict
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from torchx.specs import BindMount, DeviceMount, Resource, RetryPolicy, Role, VolumeMount, macros
 
 VALUES = macros.Values(img_root="/img", app_id="app_1", replica_id="3", rank0_env="TORCHX_RANK0_HOST")

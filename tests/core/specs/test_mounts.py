@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.errors import UsageError
 from torchx.specs import BindMount, DeviceMount, VolumeMount, parse_mounts
 

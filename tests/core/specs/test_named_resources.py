@@ -4,6 +4,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.errors import TorchXError, UsageError
 from torchx.specs import (
     Resource,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from torchx.errors import TorchXError
 from torchx.specs import NULL_RESOURCE, CapabilityKey, Resource
 from torchx.specs._resource import TAG_FRACTION, TAG_NAME

@@ -6,6 +6,7 @@ import typing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.errors import UsageError
 from torchx.specs import CfgVal, InvalidRunConfigException, cases, get_type_name, runopt, runopts
 from torchx.specs._runopts_text import format_cfg

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from torchx.errors import TorchXError
 from torchx.specs import AppState, AppStatus, ReplicaState, ReplicaStatus, RoleStatus, is_terminal
 from torchx.specs.api import AppStatusError, is_started

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 import torchx.specs as specs
 from torchx.specs import api, metadata_keys
 

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.errors import UsageError
 from torchx.specs import Workspace
 from torchx.specs.api import InvalidWorkspaceException

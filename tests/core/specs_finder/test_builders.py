@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from torchx.components import dist, utils
 from torchx.errors import UsageError
 from torchx.specs import AppDef, Role, builders

@@ -7,6 +7,7 @@ import ast
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.specs.file_linter import (
     ArgTypeValidator,
     ComponentFnVisitor,

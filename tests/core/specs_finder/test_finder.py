@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 import torchx.components
 from torchx.errors import TorchXError
 from torchx.plugins.errors import DuplicatePluginError, PluginLoadError

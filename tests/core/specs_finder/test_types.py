@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Optional, Union
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.util import types
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from torchx.util import modules, shlex, strings
 
 if TYPE_CHECKING:

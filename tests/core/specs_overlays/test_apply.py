@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.specs.overlays import DEL, JOIN, PUT, OverlayError, apply_overlay
 
 if TYPE_CHECKING:

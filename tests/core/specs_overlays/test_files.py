@@ -7,6 +7,7 @@ import fsspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.specs.overlays import OverlayError, load_overlay
 
 YAML = """

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from torchx.errors import UsageError
 from torchx.specs import AppDef, Role, macros
 from torchx.specs.overlays import (

@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.plugins.manager import reset_plugin_manager
 
 if TYPE_CHECKING:

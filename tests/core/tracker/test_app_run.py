@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.plugins.errors import PluginLoadError, UnknownPluginError
 from torchx.tracker import AppRun, app_run_from_env
 from torchx.tracker.api import (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from torchx.errors import UsageError
 from torchx.tracker.api import Lineage, TrackerArtifact, TrackerSource
 from torchx.tracker.backend.fsspec import FsspecTracker, create, generate_filename

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.errors import UsageError
 from torchx.tracker.api import Lineage, TrackerSource, build_trackers
 from torchx.tracker.mlflow import ARTIFACT_METADATA_TAG_PREFIX, MLflowMissingError, MLflowTracker, create_tracker

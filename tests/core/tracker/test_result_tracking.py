@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from torchx.runtime.tracking import FsspecResultTracker
 
 if TYPE_CHECKING:

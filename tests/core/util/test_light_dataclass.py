@@ -9,6 +9,7 @@ import sys
 import typing
 
 import pytest
+
 from torchx.util.light_dataclass import dataclass, field, light_fields
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchx.util.masking import MASK, is_secret_name, mask_args, mask_data, mask_env, mask_text, secret_values
 
 CANARY = "c4n4ry-Xy7"

@@ -1,7 +1,7 @@
 """A generated corpus of ignore files and trees, to compare our decisions with another implementation's.
 
-``cases(count, seed)`` is deterministic. Each case is an ignore file's text and a tree: paths of folders (with a slash at
-the end) and files, parents first. Names and patterns are drawn from the same few words, so that patterns hit.
+``cases(count, seed)`` is deterministic. Each case is an ignore file's text and a tree: paths of folders (with a slash
+at the end) and files, parents first. Names and patterns are drawn from the same few words, so that patterns hit.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 WORDS = [
     "a",
@@ -69,9 +70,10 @@ PIECES = [
     "*r",
 ]
 HOSTILE_PIECES = [
-    "\\*", "\\?", "\\[j\\]", "\\!i", "\\#h", "[!a]", "[]", "[a", "a]", "[a-]", "[-a]", "[z-a]", "\\", "k{2}", "{a,b}", "l|m",
-    "a|b*", "^a", "n^", "n^*", "[^/]", "[*]", "[?]x", "[.]", "\\d", "\\w*", "\\q", "(g)", "(g*)", "c+d", "+*", "$q", "$*", "[\\]]",
-    "[[:alpha:]]", "***", "****", "**a", "a**", "a**b", "*{2}", "k{,2}*", "k{1}*", "日*", "[é]", "\\.", "e f", "\\ ", "x\\.py", "~*",
+    "\\*", "\\?", "\\[j\\]", "\\!i", "\\#h", "[!a]", "[]", "[a", "a]", "[a-]", "[-a]", "[z-a]", "\\", "k{2}",
+    "{a,b}", "l|m", "a|b*", "^a", "n^", "n^*", "[^/]", "[*]", "[?]x", "[.]", "\\d", "\\w*", "\\q", "(g)", "(g*)",
+    "c+d", "+*", "$q", "$*", "[\\]]", "[[:alpha:]]", "***", "****", "**a", "a**", "a**b", "*{2}", "k{,2}*", "k{1}*",
+    "日*", "[é]", "\\.", "e f", "\\ ", "x\\.py", "~*",
 ]  # fmt: skip
 
 
@@ -99,6 +101,37 @@ def cases(count: int, seed: int = 0, *, hostile: float = 0.15) -> Iterator[Case]
     for _ in range(count):
         share = hostile if rng.random() < 0.7 else 0.0
         yield Case(_ignore_file(rng, share), _tree(rng, share))
+
+
+def write_tree(case: Case, root: Path, ignore_name: str) -> None:
+    """Makes a case's tree and ignore file on disk; each file holds its own path.
+
+    Args:
+        case: the case.
+        root: an empty folder.
+        ignore_name: name of the ignore file, such as ``.dockerignore``.
+    """
+    for path in case.tree:
+        if path.endswith("/"):
+            (root / path).mkdir()
+        else:
+            (root / path).write_text(path)
+    (root / ignore_name).write_bytes(case.ignore.encode())
+
+
+def kept_paths(root: Path, ignore_name: str) -> set[str]:
+    """What our walk keeps of a tree on disk, written as in :class:`Case`, without the ignore file itself.
+
+    For comparison with the content of an image built by ``FROM scratch`` and ``COPY . /`` in the same folder.
+    """
+    from torchx.workspace.walk import read_rules, walk_folders
+
+    kept = set()
+    for folder in walk_folders(str(root), read_rules(str(root), ignore_name)):
+        prefix = folder.rel + "/" if folder.rel else ""
+        kept |= {prefix} if prefix else set()
+        kept |= {prefix + name for name in folder.files}
+    return kept - {ignore_name}
 
 
 def _tree(rng: random.Random, hostile: float) -> list[str]:

@@ -493,9 +493,7 @@ class Runner:
         described = self._scheduler(scheduler).describe(app_id)
         return None if described is None else _status(described)
 
-    def _resolve(
-        self, sched: Scheduler[Any], scheduler: str, cfg: Cfg, *, to_submit: bool = True
-    ) -> dict[str, CfgVal]:
+    def _resolve(self, sched: Scheduler[Any], scheduler: str, cfg: Cfg, *, to_submit: bool = True) -> dict[str, CfgVal]:
         """The options: given ones, then those of the configuration files, then the defaults.
 
         What a submission must be given, a question about jobs need not.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import ExitStack
 
+    from fsspec import AbstractFileSystem
+
     from torchx.specs import Workspace
 
 
@@ -93,6 +95,16 @@ def _fetch(url: str, cleanup: ExitStack) -> str:
     except (ValueError, ImportError) as e:
         raise WorkspaceNotFoundError(f"workspace `{url}` can't be opened: {e}") from e
     local = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="torchx-workspace-"))
+    try:
+        _fetch_files(fs, path, local)
+    except WorkspaceNotFoundError as e:
+        raise WorkspaceNotFoundError(f"workspace `{url}` does not exist or is not a folder") from e
+    except OSError as e:
+        raise WorkspaceError(f"workspace `{url}` can't be read: {e}") from e
+    return local
+
+
+def _fetch_files(fs: AbstractFileSystem, path: str, local: str) -> None:
     root = str(fs._strip_protocol(path)).rstrip("/")
     for folder, _, files in walk_fs(fs, path, TORCHX_IGNORE):
         here = os.path.join(local, folder[len(root) :].strip("/"))
@@ -100,7 +112,6 @@ def _fetch(url: str, cleanup: ExitStack) -> str:
         for name, info in files.items():
             fs.get_file(info["name"], os.path.join(here, name))
             _set_mtime(os.path.join(here, name), info)
-    return local
 
 
 def _set_mtime(path: str, info: object) -> None:

@@ -30,6 +30,10 @@ class Record:
         self.head = head
         self._path = path
 
+    def has_rules_of(self, projects: Sequence[Project]) -> bool:
+        """Whether the projects' ignore files are those of the copy; with others the same files make another one."""
+        return bool(self.head["rules"] == _rules(projects))
+
     @property
     def finished(self) -> int:
         """When the copy was complete, in ns, by the clock of the copy's file system."""
@@ -66,6 +70,7 @@ def save(target: str, projects: Sequence[Project], manifest: Manifest, started: 
         found = {place: os.lstat(os.path.join(target, place)) for place in manifest.folders}
         head = {
             "version": _VERSION,
+            "rules": _rules(projects),
             "newest": manifest.newest,
             "started": started,
             "finished": max(here.st_ctime_ns for here in found.values()),
@@ -96,14 +101,17 @@ def load(target: str, projects: Sequence[Project]) -> Record | None:
     return Record(head, path) if isinstance(head, dict) and head.get("version") == _VERSION else None
 
 
+def _rules(projects: Sequence[Project]) -> list[list[list[object]]]:
+    return [[list(glob) for glob in project.rules.globs] for project in projects]
+
+
 def _path(target: str, projects: Sequence[Project]) -> str:
     import hashlib
     import json
 
     from torchx.specs import TORCHX_HOME
 
-    # Rules are part of the key: with others the same files make another copy.
-    key = [target, [[project.origin, project.target, project.rules.globs] for project in projects]]
+    key = [target, [[project.origin, project.target] for project in projects]]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()
     return str(TORCHX_HOME("workspaces", f"{name[:32]}.json"))
 

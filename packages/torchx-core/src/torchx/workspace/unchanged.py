@@ -44,7 +44,11 @@ def surely_unchanged(target: str, projects: Sequence[Project], record: Record) -
     tick = _TICK if newest % 1_000_000_000 else _COARSE_TICK
     if record.head["started"] - newest < tick or len(record.head["pruned"]) > MAX_PRUNED:
         return False
-    return _copy_stands(target, record) and _nothing_newer(projects, newest, record.head["pruned"])
+    return (
+        record.has_rules_of(projects)
+        and _copy_stands(target, record)
+        and _nothing_newer(projects, newest, record.head["pruned"])
+    )
 
 
 def _copy_stands(target: str, record: Record) -> bool:
