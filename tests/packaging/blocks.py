@@ -1,0 +1,66 @@
+"""The code blocks of Markdown pages.
+
+A block whose first line is a comment with a file name, such as ``# train.py`` or ``# .torchxconfig``, is that file: it
+is written before what stands below it is run.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|:{3,})(?P<info>[^`]*)$")
+_FILE = re.compile(r"^(?:#|//) (?P<path>[\w./-]*\.[\w]+|Dockerfile[\w.]*)$")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block.
+
+    Attributes:
+        line: the line of its first line of text, from 1.
+        language: what stands behind the opening fence; for ``{code-block} python`` it is ``python``, for any other
+            directive its name in braces.
+        text: its text, without the indentation of the fence.
+        path: the file that it is, None where it is none.
+    """
+
+    line: int
+    language: str
+    text: str
+    path: str | None
+
+
+def read_blocks(page: Path) -> list[Block]:
+    """All blocks of a page, in their order."""
+    blocks: list[Block] = []
+    lines = page.read_text().splitlines()
+    number = 0
+    while number < len(lines):
+        opening = _FENCE.match(lines[number])
+        number += 1
+        if opening is None or opening["marks"][0] == ":":
+            continue
+        start = number
+        closing = re.compile(rf"^ *`{{{len(opening['marks'])},}}\s*$")
+        while number < len(lines) and not closing.match(lines[number]):
+            number += 1
+        text = textwrap.dedent("\n".join(lines[start:number])) + "\n"
+        number += 1
+        blocks.append(_block(start + 1, opening["info"].strip(), text))
+    return blocks
+
+
+def _block(line: int, info: str, text: str) -> Block:
+    language = info
+    if info.startswith("{code-block}"):
+        language = info.removeprefix("{code-block}").strip()
+    elif info.startswith("{"):
+        language = info.partition("}")[0] + "}"
+    named = _FILE.match(text.partition("\n")[0]) if not language.startswith("{") else None
+    return Block(line, language, text, named["path"] if named else None)

@@ -1,0 +1,159 @@
+"""What the README, the pages of the documentation and the docstrings show is run, all of it."""
+
+from __future__ import annotations
+
+import configparser
+import doctest
+import importlib
+import json
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import torchx
+from tests.packaging.blocks import Block, read_blocks
+from torchx.util.configfile import toml_loads
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "packages").glob("*/README.md")),
+    *sorted(p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts),
+]
+EXECUTED = {"python", "console"}
+CHECKED = {"toml", "ini", "yaml", "json", "bash"}
+PROSE = {"text", "gitignore", "dockerfile"}
+DEV_COMMANDS = {
+    "git clone <this repository> torchx && cd torchx && python3 dev.py demo",
+    "python3 dev.py test",
+}
+"""The two commands of the README: they are run on a clone of the repository, by a test of their own."""
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def is_dev_command(block: Block) -> bool:
+    return block.language == "console" and block.text.strip().removeprefix("$ ") in DEV_COMMANDS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_block_has_a_language_that_is_run_or_checked(page: Path) -> None:
+    for block in read_blocks(page):
+        known = block.language.startswith("{") or block.language in EXECUTED | CHECKED | PROSE
+        assert known, f"{page_id(page)}:{block.line}: nothing would check a block of `{block.language}`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_pages_do_what_they_show(page: Path, tmp_path: Path) -> None:
+    blocks = [b for b in read_blocks(page) if (b.path or b.language in EXECUTED) and not is_dev_command(b)]
+    if not any(b.language in EXECUTED for b in blocks):
+        return
+    folders = {name: tmp_path / name for name in ("home/project", "bin", "site", "run")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    make_tools(folders["bin"])
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TORCHX", "PYTEST", "COV"))}
+    environment |= {
+        "HOME": str(tmp_path / "home"),
+        "PATH": os.pathsep.join([str(folders["bin"]), os.path.dirname(sys.executable), environment["PATH"]]),
+        "PYTHONPATH": os.pathsep.join([str(folders["site"]), str(ROOT)]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "DOCS_SITE": str(folders["site"]),
+        "DOCS_PROGRAM": str(folders["run"] / "page.py"),
+        "EXAMPLES": str(ROOT / "examples"),
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/packaging/page_runner.py")],
+        input=json.dumps({"page": page_id(page), "blocks": [vars(b) for b in blocks]}),
+        cwd=folders["home/project"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def make_tools(folder: Path) -> None:
+    """``pip`` and ``python3`` as the pages call them."""
+    for name, command in {
+        "pip": f"{sys.executable} {ROOT}/tests/packaging/pip_install.py",
+        "python3": sys.executable,
+    }.items():
+        (folder / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+        (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_configuration_blocks_are_well_formed(page: Path) -> None:
+    for block in read_blocks(page):
+        if block.language == "toml":
+            toml_loads(block.text)
+        elif block.language == "json":
+            json.loads(block.text)
+        elif block.language == "yaml":
+            assert list(yaml.safe_load_all(block.text))
+        elif block.language == "ini":
+            configparser.ConfigParser(allow_no_value=True, interpolation=None).read_string(block.text)
+        elif block.language == "bash":
+            subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    commands = [b.text.strip().removeprefix("$ ") for b in read_blocks(ROOT / "README.md")[:2]]
+    assert set(commands) == DEV_COMMANDS
+
+
+def test_the_commands_of_the_readme_work_on_a_clone(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TORCHX", "PYTEST", "VIRTUAL_ENV"))}
+    environment["TORCHX_HOME"] = str(tmp_path / "home")
+    clone = tmp_path / "torchx"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True, timeout=120)
+
+    def dev(*args: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "dev.py", *args],
+            cwd=clone,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    demo = dev("demo")
+    assert "echo/0 hello from TorchX" in demo
+    assert "SUCCEEDED" in demo
+    assert " passed" in dev("test", "tests/core/specs/test_handle.py")
+
+
+def public_modules() -> list[str]:
+    names = [m.name for m in pkgutil.walk_packages(torchx.__path__, "torchx.")]
+    return ["torchx", *(name for name in names if not name.endswith("__main__"))]
+
+
+OPTIONAL = {"opentelemetry", "mlflow", "torch", "IPython", "pytest", "hypothesis"}
+
+
+@pytest.mark.parametrize("name", public_modules())
+def test_examples_in_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        assert error.name is not None and error.name.partition(".")[0] in OPTIONAL
+        return
+    failures, _ = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert failures == 0
