@@ -20,6 +20,7 @@ _GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
 _ESCAPED = frozenset(".+()$")
 #: Characters that make a pattern more than literals, ``*`` and ``?``.
 _BEYOND_SIMPLE = frozenset("[]{}|^")
+_PLAIN_CLASS = re.compile(r"(?<!\\)\[(?:[0-9A-Za-z_](?:-[0-9A-Za-z])?)+\]")
 _ODD_ESCAPE = re.compile(r"\\(?![!-.:-@\[-`{-~ ])")
 _MEANING = re.compile(r"[*?\\\[\]^}]")
 
@@ -162,10 +163,12 @@ def _class_char(chunk: str) -> tuple[str, str]:
 
 
 def is_simple(pattern: str) -> bool:
-    """Whether the pattern consists of literals, ``*``, ``?`` and escaped punctuation only.
+    """Whether the pattern consists of literals, ``*``, ``?``, escaped punctuation and plain classes only.
 
     No piece of such a pattern but ``**`` can match a slash.
     """
+    if "[" in pattern:
+        pattern = _PLAIN_CLASS.sub("x", pattern)
     return not _BEYOND_SIMPLE.intersection(pattern) and not _ODD_ESCAPE.search(pattern)
 
 

@@ -13,15 +13,68 @@ from torchx.workspace._glob import compile_glob, is_simple, literal_head, path_t
 from torchx.workspace._re2 import to_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    NameTest = Callable[[str], bool]
     #: ("name" | "suffix" | "prefix" | "regex", text): what a last path segment must be like; a regex is Go's.
     Segment = tuple[str, str]
 
 _ANY: Segment = ("suffix", "")
 _ANY_ONE_LINE: Segment = ("regex", "^.*$")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+class NameTest:
+    """Tests names by several last segments at once: true where a name matches one of them.
+
+    Args:
+        segments: what names may be like.
+        others: further tests, of the path that is made of ``prefix`` and the name.
+        prefix: the path of the folder with a slash behind it.
+    """
+
+    __slots__ = ("_everything", "_heads", "_names", "_others", "_prefix", "_regex", "_starts", "_suffixes")
+
+    def __init__(
+        self, segments: Iterable[Segment], others: Sequence[Callable[[str], bool]] = (), prefix: str = ""
+    ) -> None:
+        found: dict[str, list[str]] = {"name": [], "suffix": [], "prefix": [], "regex": []}
+        for kind, text in segments:
+            found[kind].append(text)
+        self._names = frozenset(found["name"])
+        self._suffixes, self._starts = tuple(found["suffix"]), tuple(found["prefix"])
+        self._everything = "" in self._suffixes or "" in self._starts
+        sources = [to_python(source).pattern for source in found["regex"]]
+        self._regex = re.compile("|".join(f"(?:{source})" for source in sources)) if sources else None
+        #: What a name starts with if the expression is to match; a look at it is cheaper than the expression.
+        self._heads = (*self._starts, *(_regex_head(source) for source in found["regex"]))
+        self._others = others
+        self._prefix = prefix
+
+    def __call__(self, name: str) -> bool:
+        if self._everything or name in self._names or name.endswith(self._suffixes) or name.startswith(self._starts):
+            return True
+        if self._regex is not None and self._regex.search(name):
+            return True
+        return any(test(self._prefix + name) for test in self._others)
+
+    def among(self, names: list[str]) -> list[str]:
+        """The names that match."""
+        if self._everything:
+            return names
+        if self._others:
+            return [name for name in names if self(name)]
+        found = self._names.intersection(names) if self._names else frozenset()
+        suffixes, heads = self._suffixes, self._heads
+        if suffixes and heads:
+            hits = [name for name in names if name.endswith(suffixes) or name.startswith(heads)]
+        elif suffixes:
+            hits = [name for name in names if name.endswith(suffixes)]
+        else:
+            hits = [name for name in names if name.startswith(heads)] if heads else []
+        return [*found, *(name for name in hits if name not in found and self(name))]
+
+
+EVERYTHING = NameTest([_ANY])
 
 
 class PatternSet:
@@ -40,7 +93,7 @@ class PatternSet:
         self._others: list[Callable[[str], bool]] = []
         for pattern in self._patterns:
             self._add(pattern)
-        self._everywhere_test = name_test(self._everywhere)
+        self._everywhere_test = NameTest(self._everywhere)
         self._only_everywhere = not (self._by_folder_regex or self._prefixes or self._others)
 
     def at(self, folder: str) -> NameTest:
@@ -50,27 +103,23 @@ class PatternSet:
             folder: relative to the workspace; empty for the workspace itself.
         """
         if "\n" in folder:  # `.` matches no newline: the short cuts do not hold
-            return self._slow_test(folder)
+            return NameTest((), [path_test(pattern) for pattern in self._patterns], folder + "/")
         if self._only_everywhere and folder not in self._by_folder:
             return self._everywhere_test
         prefix = folder + "/" if folder else ""
         here = list(self._by_folder.get(folder, ()))
         here += [segment for regex, segment in self._by_folder_regex if regex.search(prefix)]
         here += [segment for start in self._prefixes for segment in _prefix_segments(start, prefix)]
-        by_name = name_test([*self._everywhere, *here]) if here else self._everywhere_test
-        if not self._others:
-            return by_name
-        others = self._others
-        return lambda name: by_name(name) or any(test(prefix + name) for test in others)
+        return (
+            NameTest([*self._everywhere, *here], self._others, prefix)
+            if here or self._others
+            else self._everywhere_test
+        )
 
     def may_match_below(self, folder: str) -> bool:
         """Whether something below a folder could match; never wrongly False."""
         prefix = folder + "/"
         return any(_may_match_below(pattern, prefix) for pattern in self._patterns)
-
-    def _slow_test(self, folder: str) -> NameTest:
-        tests = [path_test(pattern) for pattern in self._patterns]
-        return lambda name: any(test(f"{folder}/{name}") for test in tests)
 
     def _add(self, pattern: str) -> None:
         kind, value = compile_glob(pattern)
@@ -96,7 +145,7 @@ class PatternSet:
         head, segment = pattern[:cut], _segment(pattern[cut:])
         if head in ("**/", "**"):
             self._everywhere.append(segment)
-        elif not set("*?\\").intersection(head):
+        elif not set("*?[\\").intersection(head):
             self._by_folder.setdefault(head[:-1], []).append(segment)
         else:
             self._by_folder_regex.append((to_python(_head_source(head)), segment))
@@ -115,7 +164,7 @@ def _stars_fill_segments(pattern: str) -> bool:
 
 
 def _segment(text: str) -> Segment:
-    if "\\" not in text and "?" not in text and text.count("*") == 1:
+    if not set("\\?[").intersection(text) and text.count("*") == 1:
         if text == "*":
             return _ANY
         if text.startswith("*"):
@@ -123,7 +172,7 @@ def _segment(text: str) -> Segment:
         if text.endswith("*"):
             return "prefix", text[:-1]
     kind, value = compile_glob(text)
-    if kind == "regex" and not set("*?").intersection(_ESCAPE.sub("", text)):
+    if kind == "regex" and not set("*?[").intersection(_ESCAPE.sub("", text)):
         return "name", _ESCAPE.sub(r"\1", text)
     return ("name" if kind == "exact" else "regex"), value
 
@@ -143,19 +192,7 @@ def _may_match_below(pattern: str, folder: str) -> bool:
     return head.startswith(folder) or (head != pattern and folder.startswith(head))
 
 
-def name_test(segments: Iterable[Segment]) -> NameTest:
-    """One test for several last segments: true where a name matches one of them."""
-    found: dict[str, list[str]] = {"name": [], "suffix": [], "prefix": [], "regex": []}
-    for kind, text in segments:
-        found[kind].append(text)
-    names, ends, starts = frozenset(found["name"]), tuple(found["suffix"]), tuple(found["prefix"])
-    if "" in ends or "" in starts:
-        return lambda name: True
-    if not (ends or starts or found["regex"]):
-        return names.__contains__
-    if not (starts or found["regex"]):
-        return lambda name: name in names or name.endswith(ends)
-    if not found["regex"]:
-        return lambda name: name in names or name.endswith(ends) or name.startswith(starts)
-    search = re.compile("|".join(f"(?:{to_python(source).pattern})" for source in found["regex"])).search
-    return lambda name: name in names or name.endswith(ends) or name.startswith(starts) or search(name) is not None
+def _regex_head(source: str) -> str:
+    """Literals that everything an expression from a simple segment matches starts with."""
+    literals = re.match(r"\^((?:[0-9A-Za-z_ ~,-]|\\[.+()$])*)", source)
+    return literals[1].replace("\\", "") if literals else ""

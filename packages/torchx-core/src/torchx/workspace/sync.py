@@ -51,25 +51,36 @@ def find_changes(target: str, new: Manifest, old: Record | None) -> Changes:
             nobody has changed since, is to be removed; nothing else is.
     """
     folders, files, links = [], [], []
+    real = _RealFolders(target)
     for place, folder in new.folders.items():
-        path = os.path.join(target, place)
-        if not _is_real_folder(path):
+        if not real.has(place):
             folders.append(place)
             files += [(place, name) for name in folder.files]
             links += [(place, name) for name in folder.links]
             continue
-        here = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        here = os.open(os.path.join(target, place), os.O_RDONLY | os.O_DIRECTORY)
         try:
             files += [(place, name) for name, info in folder.files.items() if not _same_file(here, name, info)]
             links += [(place, name) for name, link in folder.links.items() if not _same_link(here, name, link)]
         finally:
             os.close(here)
-    gone, gone_folders = _find_gone(target, new, old) if old else ([], [])
+    gone, gone_folders = _find_gone(target, new, old, real) if old else ([], [])
     return Changes(folders, files, links, gone, gone_folders)
 
 
-def _is_real_folder(path: str) -> bool:
-    return os.path.isdir(path) and not os.path.islink(path)
+class _RealFolders:
+    """Tells the folders of a copy from what only looks like one: a job may have put links there that lead out."""
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._known = {"": True}
+
+    def has(self, place: str) -> bool:
+        """Whether ``place`` can be reached without following a link, and is a folder."""
+        if place not in self._known:
+            path = os.path.join(self._target, place)
+            self._known[place] = self.has(place.rpartition("/")[0]) and os.path.isdir(path) and not os.path.islink(path)
+        return self._known[place]
 
 
 def _same_file(folder: int, name: str, info: FileInfo | None) -> bool:
@@ -87,20 +98,20 @@ def _same_link(folder: int, name: str, link: str) -> bool:
         return False
 
 
-def _find_gone(target: str, new: Manifest, old: Record) -> tuple[list[str], list[str]]:
+def _find_gone(target: str, new: Manifest, old: Record, real: _RealFolders) -> tuple[list[str], list[str]]:
     gone = []
-    names = old.names()
-    for place, brought in names.items():
+    brought = {place: names for place, names in old.names().items() if real.has(place)}
+    for place, names in brought.items():
         now = new.folders.get(place)
-        left = [name for name in brought if not now or (name not in now.files and name not in now.links)]
-        if not left or not _is_real_folder(os.path.join(target, place)):
+        left = [name for name in names if not now or (name not in now.files and name not in now.links)]
+        if not left:
             continue
         here = os.open(os.path.join(target, place), os.O_RDONLY | os.O_DIRECTORY)
         try:
             gone += [f"{place}/{name}" if place else name for name in left if _untouched(here, name, old.finished)]
         finally:
             os.close(here)
-    return gone, sorted((place for place in names if place not in new.folders), reverse=True)
+    return gone, sorted((place for place in brought if place not in new.folders), reverse=True)
 
 
 def _untouched(folder: int, name: str, since: int) -> bool:
@@ -177,9 +188,10 @@ def _make_writable(target: str, changes: Changes) -> None:
     """Opens folders of a read-only mode to their owner; they are closed again in the end."""
     paths = [*changes.gone, *changes.folders, *changes.gone_folders]
     touched = {path.rpartition("/")[0] for path in paths} | {place for place, _ in (*changes.files, *changes.links)}
+    real = _RealFolders(target)
     for place in touched:
         path = os.path.join(target, place)
-        if _is_real_folder(path) and os.stat(path).st_mode & 0o300 != 0o300:
+        if real.has(place) and os.stat(path).st_mode & 0o300 != 0o300:
             os.chmod(path, os.stat(path).st_mode | 0o700)
 
 
@@ -191,6 +203,6 @@ def _remove_if_empty(path: str) -> None:
 
 
 def _make_folder(path: str) -> None:
-    if os.path.lexists(path) and not _is_real_folder(path):
+    if os.path.islink(path) or os.path.isfile(path):
         os.unlink(path)  # a link would lead what is written below it out of the image
     os.makedirs(path, exist_ok=True)

@@ -116,29 +116,31 @@ def walk_folders(
 
 def _list(folder: Folder, here: FolderRules, root: str) -> list[str]:
     """Sorts a folder's entries into ``folder``; returns the names of its subfolders, ignored ones too."""
-    ignored, files = here.ignored, folder.files
-    subfolders = []
+    files: list[str] = []
+    subfolders: list[str] = []
+    others: list[tuple[str, bool]] = []
     try:
         with os.scandir(folder.path) as entries:
             for entry in entries:
-                name = entry.name
                 if entry.is_file(follow_symlinks=False):
-                    if not ignored(name):
-                        files.append(name)
+                    files.append(entry.name)
                 elif entry.is_dir(follow_symlinks=False):
-                    subfolders.append(name)
-                elif ignored(name):
-                    continue
-                elif entry.is_symlink():
-                    folder.links.append(name)
+                    subfolders.append(entry.name)
                 else:
-                    raise _special(root, folder.rel, name)
+                    others.append((entry.name, entry.is_symlink()))
     except OSError as e:
         if here.excluded and isinstance(e, PermissionError):
             return []
         raise WorkspaceError(
             f"can't read the workspace's folder `{folder.path}`: {e.strerror}", hint="add it to .torchxignore"
         ) from e
+    gone = frozenset(here.ignored_among(files))
+    folder.files.extend([name for name in files if name not in gone] if gone else files)
+    for name, is_link in others:
+        if not here.ignored(name):
+            if not is_link:
+                raise _special(root, folder.rel, name)
+            folder.links.append(name)
     return subfolders
 
 
