@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from torchx.specs.api import InvalidRunConfigException, cases, runopts
+from torchx.specs.api import CfgVal, InvalidRunConfigException, cases, runopts
 from torchx.util.light_dataclass import dataclass, field, light_fields
 from torchx.util.light_generic import TypeVar
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from torchx.specs.api import CfgVal, runopt
+    from torchx.specs.api import runopt
 
 
 _O = TypeVar("_O", bound="StructuredOpts")
@@ -193,7 +193,9 @@ def _option_types(cls: type[StructuredOpts]) -> dict[str, Any]:
 
 def _plain_type(text: object) -> Any:
     """The type that an annotation names, as far as that can be told without ``typing``; else None."""
-    return _PLAIN_TYPES.get(text.removesuffix(" | None")) if isinstance(text, str) else None
+    if isinstance(text, str):
+        return _PLAIN_TYPES.get(text.removesuffix(" | None"))
+    return text if text in _PLAIN_TYPES.values() else None
 
 
 def _hinted_type(cls: type, name: str, hint: Any) -> Any:
