@@ -10,71 +10,16 @@ import re
 from typing import TYPE_CHECKING
 
 from torchx.workspace._glob import compile_glob, is_simple, literal_head, path_test
+from torchx.workspace._names import ANY, NameTest
 from torchx.workspace._re2 import to_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
-    #: ("name" | "suffix" | "prefix" | "regex", text): what a last path segment must be like; a regex is Go's.
-    Segment = tuple[str, str]
+    from torchx.workspace._names import Segment
 
-_ANY: Segment = ("suffix", "")
 _ANY_ONE_LINE: Segment = ("regex", "^.*$")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-
-
-class NameTest:
-    """Tests names by several last segments at once: true where a name matches one of them.
-
-    Args:
-        segments: what names may be like.
-        others: further tests, of the path that is made of ``prefix`` and the name.
-        prefix: the path of the folder with a slash behind it.
-    """
-
-    __slots__ = ("_everything", "_heads", "_names", "_others", "_prefix", "_regex", "_starts", "_suffixes")
-
-    def __init__(
-        self, segments: Iterable[Segment], others: Sequence[Callable[[str], bool]] = (), prefix: str = ""
-    ) -> None:
-        found: dict[str, list[str]] = {"name": [], "suffix": [], "prefix": [], "regex": []}
-        for kind, text in segments:
-            found[kind].append(text)
-        self._names = frozenset(found["name"])
-        self._suffixes, self._starts = tuple(found["suffix"]), tuple(found["prefix"])
-        self._everything = "" in self._suffixes or "" in self._starts
-        sources = [to_python(source).pattern for source in found["regex"]]
-        self._regex = re.compile("|".join(f"(?:{source})" for source in sources)) if sources else None
-        #: What a name starts with if the expression is to match; a look at it is cheaper than the expression.
-        self._heads = (*self._starts, *(_regex_head(source) for source in found["regex"]))
-        self._others = others
-        self._prefix = prefix
-
-    def __call__(self, name: str) -> bool:
-        if self._everything or name in self._names or name.endswith(self._suffixes) or name.startswith(self._starts):
-            return True
-        if self._regex is not None and self._regex.search(name):
-            return True
-        return any(test(self._prefix + name) for test in self._others)
-
-    def among(self, names: list[str]) -> list[str]:
-        """The names that match."""
-        if self._everything:
-            return names
-        if self._others:
-            return [name for name in names if self(name)]
-        found = self._names.intersection(names) if self._names else frozenset()
-        suffixes, heads = self._suffixes, self._heads
-        if suffixes and heads:
-            hits = [name for name in names if name.endswith(suffixes) or name.startswith(heads)]
-        elif suffixes:
-            hits = [name for name in names if name.endswith(suffixes)]
-        else:
-            hits = [name for name in names if name.startswith(heads)] if heads else []
-        return [*found, *(name for name in hits if name not in found and self(name))]
-
-
-EVERYTHING = NameTest([_ANY])
 
 
 class PatternSet:
@@ -166,7 +111,7 @@ def _stars_fill_segments(pattern: str) -> bool:
 def _segment(text: str) -> Segment:
     if not set("\\?[").intersection(text) and text.count("*") == 1:
         if text == "*":
-            return _ANY
+            return ANY
         if text.startswith("*"):
             return "suffix", text[1:]
         if text.endswith("*"):
@@ -180,7 +125,7 @@ def _segment(text: str) -> Segment:
 def _prefix_segments(start: str, folder: str) -> list[Segment]:
     """What names in ``folder`` (with its slash) must be like so that their path starts with ``start``."""
     if folder.startswith(start):
-        return [_ANY]
+        return [ANY]
     rest = start[len(folder) :]
     return [("prefix", rest)] if start.startswith(folder) and "/" not in rest else []
 
@@ -190,9 +135,3 @@ def _may_match_below(pattern: str, folder: str) -> bool:
         return False
     head = literal_head(pattern)
     return head.startswith(folder) or (head != pattern and folder.startswith(head))
-
-
-def _regex_head(source: str) -> str:
-    """Literals that everything an expression from a simple segment matches starts with."""
-    literals = re.match(r"\^((?:[0-9A-Za-z_ ~,-]|\\[.+()$])*)", source)
-    return literals[1].replace("\\", "") if literals else ""

@@ -11,7 +11,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from torchx.workspace._glob import is_simple, parse_line, path_test
-from torchx.workspace._patterns import EVERYTHING, PatternSet
+from torchx.workspace._names import EVERYTHING
+from torchx.workspace._patterns import PatternSet
 from torchx.workspace.errors import IgnoreFileError
 
 if TYPE_CHECKING:
