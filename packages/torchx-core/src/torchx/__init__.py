@@ -1,6 +1,6 @@
 """Universal job launcher: describe a job once as an ``AppDef``, run it on any cluster.
 
-``torchx.specs`` describes jobs, ``torchx.runner`` submits and watches them, ``torchx.plugins`` is how anything is added.
+``torchx.specs`` describes jobs, ``torchx.runner`` submits and watches them, ``torchx.plugins`` brings all else in.
 """
 
 from __future__ import annotations

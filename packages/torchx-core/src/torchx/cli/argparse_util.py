@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from torchx.errors import UsageError, nearest
+from torchx.cli.configured import configured_values, given_options
+from torchx.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,35 +101,6 @@ class torchxconfig_run_flag(argparse.Action):
         """Switches the option on, or off where it was spelt with ``no``."""
         negated = (option_string or "").startswith(("--no-", "--no_"))
         setattr(namespace, self.dest, not negated)
-
-
-def given_options(namespace: argparse.Namespace) -> set[str]:
-    """The names of the options that stood on the command line themselves, as far as their actions keep book."""
-    given: set[str] = namespace.__dict__.setdefault("_given", set())
-    return given
-
-
-def configured_values(subcmd: str) -> dict[str, str]:
-    """The section ``[cli:<subcmd>]`` of the configuration files, its keys with ``_``.
-
-    Raises:
-        ConfigError: a configuration file is malformed.
-    """
-    from torchx.runner.config import get_configs
-
-    return {key.replace("-", "_"): value for key, value in get_configs("cli", subcmd).items()}
-
-
-def check_configured_keys(subcmd: str, known: Sequence[str]) -> None:
-    """Checks that the section ``[cli:<subcmd>]`` sets nothing that the command does not have.
-
-    Raises:
-        UsageError: it does; names the key and the nearest valid one.
-    """
-    for key in configured_values(subcmd):
-        if key not in known:
-            hint = nearest(key, known) or f"it may set {', '.join(sorted(known))}"
-            raise UsageError(f"unknown key `{key}` in section [cli:{subcmd}] of .torchxconfig", hint=hint)
 
 
 def _truth(subcmd: str, key: str, text: str) -> bool:

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+    from types import SimpleNamespace
     from typing import NoReturn
 
     from torchx.runner import Runner
@@ -22,6 +24,10 @@ class SubCommand(ABC):
     @abstractmethod
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the command's options and arguments to its parser."""
+
+    def read_quickly(self, words: Sequence[str]) -> SimpleNamespace | None:
+        """Reads the arguments without a parser; None, the default: let the parser of ``add_arguments`` do it."""
+        return None
 
     @abstractmethod
     def run(self, args: argparse.Namespace) -> None:

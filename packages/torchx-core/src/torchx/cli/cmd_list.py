@@ -35,7 +35,7 @@ class CmdList(SubCommand):
 
     def run(self, args: argparse.Namespace) -> None:
         """Prints the jobs."""
-        from torchx.cli.argparse_util import check_configured_keys
+        from torchx.cli.configured import check_configured_keys
         from torchx.cli.output import is_terminal, print_json, write
         from torchx.cli.schedulers import check_scheduler, default_scheduler
         from torchx.runner import get_runner

@@ -10,7 +10,8 @@ from torchx.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from types import SimpleNamespace
     from typing import Any
 
     from torchx.cli.job import Job
@@ -32,6 +33,26 @@ CONFIG_KEYS = (
     "show_secrets",
 )
 """What ``[cli:run]`` may set."""
+
+
+_SWITCHES = {
+    "--dryrun": "dryrun",
+    "--wait": "wait",
+    "--log": "log",
+    "--tee_logs": "tee_logs",
+    "--stdin": "stdin",
+    "--json": "json",
+    "--show-secrets": "show_secrets",
+}
+_VALUES = {
+    "-s": "scheduler",
+    "--scheduler": "scheduler",
+    "-cfg": "scheduler_args",
+    "--scheduler_args": "scheduler_args",
+    "--workspace": "workspace",
+    "--parent_run_id": "parent_run_id",
+}
+_DEFAULTS = {**dict.fromkeys((*_SWITCHES.values(), *_VALUES.values())), "scheduler_args": ""}
 
 
 class CmdRun(SubCommand):
@@ -81,9 +102,18 @@ class CmdRun(SubCommand):
             help="a component (`torchx builtins`, FILE.py:FUNCTION, MODULE:FUNCTION) and its own arguments",
         )
 
+    def read_quickly(self, words: Sequence[str]) -> SimpleNamespace | None:
+        """What ``add_arguments`` would lead to, for ordinary command lines and without a configured default."""
+        from torchx.cli.configured import configured_values
+        from torchx.cli.quick_args import read_quickly
+
+        if configured_values("run"):
+            return None
+        return read_quickly(words, switches=_SWITCHES, values=_VALUES, defaults=_DEFAULTS, remainder="conf_args")
+
     def run(self, args: argparse.Namespace) -> None:
         """Submits the job, and follows it if that is asked for."""
-        from torchx.cli.argparse_util import check_configured_keys
+        from torchx.cli.configured import check_configured_keys
         from torchx.cli.schedulers import check_scheduler, default_scheduler
         from torchx.runner import get_runner
 
@@ -92,6 +122,8 @@ class CmdRun(SubCommand):
         scheduler = _chosen(args, "scheduler", job.scheduler) or default_scheduler()
         check_scheduler(scheduler)
         with get_runner() as runner:
+            if not args.dryrun:
+                runner.prepare(scheduler)
             info = _dryrun(runner, job, scheduler, args)
             if args.dryrun:
                 _show(info, scheduler, args)
@@ -100,7 +132,7 @@ class CmdRun(SubCommand):
 
 
 def _job(args: argparse.Namespace) -> Job:
-    from torchx.cli.argparse_util import configured_values
+    from torchx.cli.configured import configured_values
     from torchx.cli.job import Job
 
     if args.stdin:
@@ -127,7 +159,7 @@ def _read_stdin() -> Job:
 
 def _chosen(args: argparse.Namespace, name: str, from_job: Any) -> Any:
     """An option's value: from the command line, else from the job, else from the configuration files."""
-    from torchx.cli.argparse_util import given_options
+    from torchx.cli.configured import given_options
 
     return getattr(args, name) if name in given_options(args) or from_job is None else from_job
 

@@ -7,6 +7,8 @@ from torchx.cli.cmd_base import SubCommand
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
+    from types import SimpleNamespace
     from typing import Any
 
     from torchx.plugins._entry import PluginEntry
@@ -47,6 +49,10 @@ class LazyCommand(SubCommand):
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the arguments of the command itself."""
         self.load().add_arguments(subparser)
+
+    def read_quickly(self, words: Sequence[str]) -> SimpleNamespace | None:
+        """Lets the command itself read its arguments, if it can do so without a parser."""
+        return self.load().read_quickly(words)
 
     def run(self, args: argparse.Namespace) -> None:
         """Runs the command itself."""

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from torchx.cli.cmd_base import SubCommand
     from torchx.cli.global_options import GlobalOptions
@@ -123,12 +124,15 @@ def _dispatch(subcmds: Mapping[str, SubCommand], options: GlobalOptions) -> None
 
 
 def _run_command(subcmds: Mapping[str, SubCommand], name: str, args: Sequence[str]) -> None:
-
-    from torchx.cli.parser import TorchXArgumentParser
-
     command = subcmds.get(name)
     if command is None:
         raise UsageError(f"unknown command `{name}`", hint=nearest(name, subcmds) or "see `torchx --help`")
+    options: Any = command.read_quickly(args)
+    if options is not None:
+        command.run(options)
+        return
+    from torchx.cli.parser import TorchXArgumentParser
+
     parser = TorchXArgumentParser(prog=f"torchx {name}")
     if "-h" in args or "--help" in args:
         parser.description = description_of(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import Enum
 
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from torchx.specs import AppDef, AppDryRunInfo, AppStatus, CfgVal
 
 _MOUNT_TYPES = {"BindMount": "bind", "VolumeMount": "volume", "DeviceMount": "device"}
-_BARE_WORD = re.compile(r"[A-Za-z0-9_./$%+~][A-Za-z0-9_./$%+~@:=,-]*(?<!:)")
+_BARE_SIGNS = frozenset("_./$%+~@:=,-")
+_LEADING_SIGNS = frozenset("_./$%+~")
 _YAML_WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "null", "~", "y", "n"])
 
 
@@ -91,6 +91,8 @@ def cfg_to_plain(cfg: Mapping[str, CfgVal], *, show_secrets: bool = False) -> di
 
 def status_to_text(status: AppStatus, out: TextIO | None, roles: list[str] | None = None) -> str:
     """A status as readable text, its states in colour where the stream that it is for shows colours."""
+    import re
+
     from torchx.cli.errors import mask
     from torchx.cli.output import paint_state
 
@@ -143,8 +145,10 @@ def _nested_lines(value: Any) -> Iterator[str]:
 
 def _scalar(value: object) -> str:
     if isinstance(value, str):
-        if _BARE_WORD.fullmatch(value) and not _looks_otherwise(value):
+        if _is_bare_word(value) and not _looks_otherwise(value):
             return value
+        if value.isprintable() and '"' not in value and "\\" not in value:
+            return f'"{value}"'
         import json
 
         return "".join(c if c.isprintable() else _escaped(c) for c in json.dumps(value, ensure_ascii=False))
@@ -154,6 +158,17 @@ def _scalar(value: object) -> str:
 def _escaped(character: str) -> str:
     code = ord(character)
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _is_bare_word(value: str) -> bool:
+    """Whether YAML takes the text as it is: ASCII letters, digits and harmless signs."""
+    return (
+        value.isascii()
+        and bool(value)
+        and (value[0].isalnum() or value[0] in _LEADING_SIGNS)
+        and not value.endswith(":")
+        and all(c.isalnum() or c in _BARE_SIGNS for c in value)
+    )
 
 
 def _looks_otherwise(word: str) -> bool:

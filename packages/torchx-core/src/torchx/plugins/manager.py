@@ -106,6 +106,11 @@ class PluginManager:
             raise entry.ambiguous()
         return entry
 
+    def has_lifecycle_hooks(self) -> bool:
+        """Whether `hook` has to be asked at all: False where nothing but torchx-core is installed."""
+        with self._lock:
+            return any(provider.source != "built-in" for provider in self._sources.providers())
+
     @property
     def hook(self) -> HookRelay:
         """Calls the lifecycle hooks: ``manager.hook.torchx_app_submitted(event=...)``."""

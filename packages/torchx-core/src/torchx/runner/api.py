@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import threading
+from _thread import allocate_lock  # threading adds nothing that is needed here, and costs a millisecond at start
 
 from torchx.errors import TorchXError, UsageError, nearest
-from torchx.runner._logs import LogQuery, Replica, log_blocks
-from torchx.runner._wait import wait_for_end
 from torchx.runner.events import log_event
 from torchx.settings import ENV_TORCHX_JOB_ID, ENV_TORCHX_PARENT_RUN_ID, ENV_TORCHX_TRACKERS
 from torchx.specs.api import (
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from torchx.plugins.lifecycle import HookRelay
+    from torchx.runner._logs import Replica
     from torchx.schedulers import SchedulerFactory
     from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
     from torchx.specs.api import CfgVal
@@ -86,7 +85,7 @@ class Runner:
         self._scheduler_params = scheduler_params or {}
         self._schedulers: dict[str, Scheduler[Any]] = {}
         self._apps: dict[str, AppDef] = {}
-        self._lock = threading.RLock()
+        self._lock = allocate_lock()
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +108,10 @@ class Runner:
         return self._name
 
     # -- submission ------------------------------------------------------------------------------------------------
+
+    def prepare(self, scheduler: str) -> None:
+        """Tells a scheduler that a submission is about to follow, which it may use to be quicker then."""
+        self._scheduler(scheduler).prepare()
 
     def run_component(
         self,
@@ -244,9 +247,11 @@ class Runner:
             if app is not None:
                 with self._lock:
                     self._apps[handle] = app
-            from torchx.plugins.lifecycle import AppSubmitted
+            hooks = _hooks()
+            if hooks is not None:
+                from torchx.plugins.lifecycle import AppSubmitted
 
-            _hooks().torchx_app_submitted(event=AppSubmitted(app_handle=handle, scheduler=scheduler, app=app))
+                hooks.torchx_app_submitted(event=AppSubmitted(app_handle=handle, scheduler=scheduler, app=app))
             return handle
 
     def build_workspace(
@@ -337,12 +342,14 @@ class Runner:
         """
         scheduler, _, app_id = parse_app_handle(app_handle)
         with log_event("wait", scheduler, app_id):
+            from torchx.runner._wait import wait_for_end
+
             status = wait_for_end(lambda: self._ask(scheduler, app_id), wait_interval, timeout)
-            if status is not None:
+            hooks = _hooks() if status is not None else None
+            if status is not None and hooks is not None:
                 from torchx.plugins.lifecycle import AppFinished
 
-                event = AppFinished(app_handle=app_handle, scheduler=scheduler, status=status)
-                _hooks().torchx_app_finished(event=event)
+                hooks.torchx_app_finished(event=AppFinished(app_handle=app_handle, scheduler=scheduler, status=status))
             return status
 
     def cancel(self, app_handle: str) -> None:
@@ -458,6 +465,8 @@ class Runner:
         Yields:
             The replica, and lines of it as bytes.
         """
+        from torchx.runner._logs import LogQuery, log_blocks
+
         scheduler, _, app_id = parse_app_handle(app_handle)
         with log_event("log_lines", scheduler, app_id):
             sched = self._existing(app_handle)
@@ -525,10 +534,12 @@ class Runner:
 
     def _transform(self, app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal], parent_run_id: str | None) -> None:
         """Lets the site's plugins look at the job, and change it."""
-        from torchx.plugins.lifecycle import TransformRequest
+        hooks = _hooks()
+        if hooks is not None:
+            from torchx.plugins.lifecycle import TransformRequest
 
-        request = TransformRequest(app=app, scheduler=scheduler, cfg=cfg, parent_run_id=parent_run_id)
-        _hooks().torchx_transform_app(request=request)
+            request = TransformRequest(app=app, scheduler=scheduler, cfg=cfg, parent_run_id=parent_run_id)
+            hooks.torchx_transform_app(request=request)
 
 
 def get_runner(
@@ -561,10 +572,12 @@ def make_handle(scheduler: str, session: str, app_id: str) -> str:
     return make_app_handle(scheduler, session, app_id)
 
 
-def _hooks() -> HookRelay:
+def _hooks() -> HookRelay | None:
+    """The plugins that take part in a job's life; None where there are none, as in most installations."""
     from torchx.plugins.manager import get_plugin_manager
 
-    return get_plugin_manager().hook
+    manager = get_plugin_manager()
+    return manager.hook if manager.has_lifecycle_hooks() else None
 
 
 def _set_metadata(app: AppDef, scheduler: str) -> None:

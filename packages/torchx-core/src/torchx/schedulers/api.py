@@ -115,6 +115,9 @@ class Scheduler(abc.ABC, Generic[T]):
 
     # -- submission ------------------------------------------------------------------------------------------------
 
+    def prepare(self) -> None:
+        """Called when a submission is about to follow: what it will need can be begun. Does nothing by default."""
+
     def submit(self, app: AppDef, cfg: T, workspace: str | Workspace | None = None) -> str:
         """Builds the workspace, translates the app and submits it.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any, List, Optional
 
+    from torchx.schedulers._local.launch import Launch
     from torchx.schedulers._local.logsource import AppWatch
     from torchx.schedulers.logs import LogSource
 
@@ -74,6 +75,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         super().__init__(backend, session_name)
         self._image_provider_class = image_provider_class
         self._store = Store(root)
+        self._launch: Launch | None = None
         self._watches: WeakValueDictionary[str, AppWatch] = WeakValueDictionary()
 
     def _run_opts(self) -> runopts:
@@ -97,9 +99,37 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             TorchXError: a program or script does not exist, a folder can't be written, a replica can't be started.
                 Nothing of the job is left then.
         """
-        from torchx.schedulers._local.launch import start_supervisor
+        from torchx.schedulers._local.launch import Launch
 
         request = dryrun_info.request
+        launch = self._take_launch() or Launch()
+        try:
+            record = self._record(request)
+            folder = self._create(request, record)
+            if folder is not None:
+                self._start(launch, folder, request, record)
+        finally:
+            launch.close()
+        return request.app_id
+
+    def prepare(self) -> None:
+        """Starts the interpreter of the next job's supervisor, while that job is still being described."""
+        from torchx.schedulers._local.launch import Launch
+
+        previous, self._launch = self._launch, Launch()
+        if previous is not None:
+            previous.close()
+
+    def close(self) -> None:
+        launch = self._take_launch()
+        if launch is not None:
+            launch.close()
+
+    def _take_launch(self) -> Launch | None:
+        launch, self._launch = self._launch, None
+        return launch
+
+    def _record(self, request: PopenRequest) -> dict[str, Any]:
         programs = {
             role.name: [_program(role.name, param) for param in request.role_params[role.name]]
             for role in request.app.roles
@@ -108,20 +138,25 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         record["host"] = hostname()
         record["submitter"] = _identity()
         record["submitted"] = time.time()
+        return record
+
+    def _create(self, request: PopenRequest, record: dict[str, Any]) -> str | None:
+        """Makes the job's folder; None where this very request has been submitted before."""
         try:
-            folder = self._store.create(record)
+            return self._store.create(record)
         except AppExistsError:
             existing = self._store.request(request.app_id)
-            if existing is not None and existing["token"] == request.token:
-                return request.app_id
-            raise
+            if existing is None or existing["token"] != request.token:
+                raise
+            return None
+
+    def _start(self, launch: Launch, folder: str, request: PopenRequest, record: dict[str, Any]) -> None:
         try:
             _make_log_folder(request.log_dir)
-            start_supervisor(folder, request.token)
+            launch.start(folder, record, meanwhile=_load_log_engine)
         except BaseException:
             self._store.remove(request.app_id)
             raise
-        return request.app_id
 
     # -- a submitted job -------------------------------------------------------------------------------------------
 
@@ -303,6 +338,10 @@ def create_scheduler(
 ) -> LocalScheduler:
     """Makes the ``local_cwd`` scheduler."""
     return LocalScheduler(session_name, image_provider_class)
+
+
+def _load_log_engine() -> None:
+    """Imports what whoever waits for the job needs next; done while the job starts, it costs no time."""
 
 
 def _has_ended(scheduler: Scheduler[Any], app_id: str) -> bool:

@@ -7,14 +7,14 @@ from torchx.util.light_dataclass import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import re
     from typing import Any
 
     from torchx.specs._app import Role
 
+_NAMES = ("img_root", "base_img_root", "app_id", "replica_id", "rank0_env")
 # `$${${rank0_env}...}` is how components escape the outer `$` of a shell expansion of the variable that the macro
 # names. There, and only there, `$$` stands for `$`; anywhere else it is the user's.
-_TOKEN = r"\$(?=\$\{\$\{rank0_env\})|\$\{(img_root|base_img_root|app_id|replica_id|rank0_env)\}"
+_ESCAPED = "$${${rank0_env}"
 _REACHED = frozenset({"entrypoint", "args", "env", "metadata", "mounts"})
 
 
@@ -77,14 +77,16 @@ class macros:
 
         def substitute(self, arg: str) -> str:
             """A text with all placeholders replaced, in one pass: what a value holds is not read again."""
-            import re
 
-            return re.sub(_TOKEN, self._value, arg) if "${" in arg else arg
+            if "${" not in arg:
+                return arg
+            done, *parts = arg.replace(_ESCAPED, _ESCAPED[1:]).split("${")
+            for part in parts:
+                name, brace, rest = part.partition("}")
+                done += self._value(name) + rest if brace and name in _NAMES else "${" + part
+            return done
 
-        def _value(self, match: re.Match[str]) -> str:
-            name = match[1]
-            if name is None:
-                return ""
+        def _value(self, name: str) -> str:
             value: str = getattr(self, "img_root" if name == "base_img_root" else name)
             return value
 

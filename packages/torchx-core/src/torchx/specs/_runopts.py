@@ -61,6 +61,8 @@ class cases:
         >>> cases.camel_to_snake("jobQueue"), cases.camel_to_snake("jobRoleARN")
         ('job_queue', 'job_role_arn')
         """
+        if name == name.lower():
+            return name
         import re
 
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
@@ -228,6 +230,8 @@ class runopts:
         >>> opts.cfg_from_str("comment=x=1, y,env=HOST:a:80;PATH:/bin")
         {'comment': 'x=1, y', 'env': {'HOST': 'a:80', 'PATH': '/bin'}}
         """
+        if not cfg_str:
+            return {}
         from torchx.specs._runopts_text import split_pairs
 
         cfg: dict[str, CfgVal] = {}

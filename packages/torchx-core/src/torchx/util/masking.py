@@ -7,43 +7,17 @@ environment say, can be hidden in any text (`secret_values`, `mask_text`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from torchx.util.secret_names import is_reference, is_secret_name
+from torchx.util.secret_names import is_reference, is_secret_name, may_name_secret
 
 __all__ = ["MASK", "is_secret_name", "mask_args", "mask_data", "mask_env", "mask_text", "secret_values"]
 
 MASK = "******"
 """What is shown instead of a secret; its length tells nothing."""
 
-_ONE_NAME = re.compile(r"[+~-]{0,2}[A-Za-z_][\w.\-/]*")
-
 _SHORTEST_SOUGHT = 4
 """A secret shorter than this is not looked for in texts: it would be found everywhere."""
-
-# The password of ``scheme://user:password@host``, and a token that stands where the user would.
-_URL_SECRET = re.compile(
-    r"""(?P<before>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)
-        (?: (?P<user>[^\s/@:'"]*:)(?P<password>[^\s/'"]+) | (?P<token>[^\s/@:'"]{20,}) )
-        (?=@)""",
-    re.VERBOSE,
-)
-_BEARER = re.compile(
-    r"""(?P<before> \bBearer\s+ | \bAuthorization["']?\s*[=:]\s*["']?\w+\s+ ) (?P<value>[^\s"']+)""",
-    re.VERBOSE | re.IGNORECASE,
-)
-# name=, name:, "name":, --name; the name decides whether what follows is hidden.
-_NAME = re.compile(
-    r"""(?<![\w.\-])(?P<name>-{0,2}[A-Za-z_][\w.\-]*)
-        (?: \\?["']?\s*[=:]\s* | (?P<option>[ \t]+(?!-)) )""",
-    re.VERBOSE,
-)
-# Without quotes, a value ends at white space or at a quote: rather too much is hidden than too little.
-_VALUE = re.compile(
-    r"""(?P<open>\\["'])[^"'\\]*\\["'] | (?P<quote>["'])(?:\\.|(?!(?P=quote))[^\\])*(?P=quote) | [^\s"']+""",
-    re.VERBOSE | re.DOTALL,
-)
 
 
 def mask_env(env: Mapping[str, str]) -> dict[str, str]:
@@ -79,9 +53,15 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in sorted(_spellings(secrets), key=len, reverse=True):
         text = text.replace(secret, MASK)
-    text = _URL_SECRET.sub(lambda m: f"{m['before']}{m['user'] or ''}{MASK}", text)
-    text = _BEARER.sub(lambda m: m["before"] + MASK, text)
-    return _mask_assignments(text)
+    if "@" in text:
+        from torchx.util.secret_patterns import URL_SECRET
+
+        text = URL_SECRET.sub(lambda m: f"{m['before']}{m['user'] or ''}{MASK}", text)
+    if may_name_secret(text):
+        from torchx.util.secret_patterns import BEARER
+
+        text = _mask_assignments(BEARER.sub(lambda m: m["before"] + MASK, text))
+    return text
 
 
 def mask_data(data: object, secrets: Iterable[str] = ()) -> object:
@@ -131,7 +111,7 @@ def _secret_parts(args: Sequence[str]) -> Iterator[tuple[int, int]]:
             yield i, 0
             continue
         name, equals, _ = arg.partition("=")
-        secret = _ONE_NAME.fullmatch(name) is not None and is_secret_name(name)
+        secret = is_secret_name(name) and _is_one_name(name)
         expected = secret and not equals and arg.startswith("-")
         if secret and equals:
             yield i, len(name) + 1
@@ -139,17 +119,25 @@ def _secret_parts(args: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 def _looks_like_option(arg: str) -> bool:
     # "-hunter2" is rather a password than a cluster of short options.
-    return _ONE_NAME.fullmatch(arg.partition("=")[0]) is not None and (arg.startswith("--") or arg[:-1] == "-")
+    return _is_one_name(arg.partition("=")[0]) and (arg.startswith("--") or arg[:-1] == "-")
+
+
+def _is_one_name(text: str) -> bool:
+    from torchx.util.secret_patterns import ONE_NAME
+
+    return ONE_NAME.fullmatch(text) is not None
 
 
 def _mask_assignments(text: str) -> str:
+    from torchx.util.secret_patterns import NAME, VALUE
+
     parts: list[str] = []
     done = 0
-    for match in _NAME.finditer(text):
+    for match in NAME.finditer(text):
         name = match["name"]
         if match.start() < done or (match["option"] and not name.startswith("-")) or not is_secret_name(name):
             continue
-        value = _VALUE.match(text, match.end())
+        value = VALUE.match(text, match.end())
         if value is None:
             continue
         quote = value["open"] or value["quote"] or ""

@@ -6,7 +6,6 @@ and ``KEYBOARD`` hold none of the words.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 
@@ -41,7 +40,8 @@ _ABOUT = _words(
 )
 _PASS_BEFORE = _words("db database smtp mysql postgres pg redis mongo ftp mail email root admin user login")
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_HINTS = ("pass", "pwd", "secret", "cred", "key", "token", "bearer", "auth", "cookie", "dsn")
+"""Every secret name holds one of these; most names hold none, which is quickly told."""
 
 
 @lru_cache(maxsize=4096)
@@ -54,8 +54,16 @@ def is_secret_name(name: str) -> bool:
     >>> [is_secret_name(n) for n in ("HF_TOKEN", "--api-key", "dbPassword", "MAX_TOKENS", "TOKENIZERS_PARALLELISM")]
     [True, True, True, False, False]
     """
+    if not may_name_secret(name):
+        return False
     words = _split(name)
     return not is_reference(name) and any(_is_secret_word(words, i) for i in range(len(words)))
+
+
+def may_name_secret(text: str) -> bool:
+    """Whether a text may hold the name of a secret; False is certain."""
+    folded = text.lower()
+    return any(hint in folded for hint in _HINTS)
 
 
 def is_reference(name: str) -> bool:
@@ -68,7 +76,9 @@ def is_reference(name: str) -> bool:
 
 
 def _split(name: str) -> list[str]:
-    return [word.lower() for word in _WORDS.findall(name)]
+    import re
+
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
 def _is_secret_word(words: list[str], i: int) -> bool:

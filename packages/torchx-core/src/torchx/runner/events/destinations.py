@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from torchx.errors import TorchXError, UsageError
+from torchx.settings import ENV_TORCHX_EVENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # The same to a program, without importing typing.
 
-ENV_TORCHX_EVENTS = "TORCHX_EVENTS"
 LOGGER_NAME = "torchx.events"
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+
+from torchx.settings import ENV_TORCHX_EVENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,6 +117,8 @@ class log_event:
         return None
 
     def _record(self, wall_usec: int, cpu_usec: int, error: BaseException | None) -> None:
+        if not _is_wanted():
+            return
         from torchx.runner.events.destinations import configured_destinations
 
         destinations = configured_destinations()
@@ -130,6 +135,15 @@ class log_event:
         masked = _masked(event, self.secrets)
         for destination in destinations:
             destination.deliver(masked)
+
+
+def _is_wanted() -> bool:
+    """Whether there may be a destination; most installations have none, and are spared its modules."""
+    if ENV_TORCHX_EVENTS in os.environ:
+        return True
+    from torchx.plugins.manager import get_plugin_manager
+
+    return bool(get_plugin_manager().event_handlers())
 
 
 def record(event: TorchxEvent, destination: str = "null") -> None:

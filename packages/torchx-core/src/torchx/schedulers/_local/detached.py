@@ -2,60 +2,78 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
+import marshal
 import os
 import resource
 import sys
-import traceback
 
 from torchx.schedulers._local import guardian, proctree
-from torchx.schedulers._local.files import REQUEST_FILE
+from torchx.schedulers._local.files import SUPERVISOR_LOG, TOKEN_VARIABLE
+from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.supervisor import Supervisor
 
 
-def main(folder: str, answer_fd: int) -> None:
+def main(answer_fd: int) -> None:
     """What the detached process runs.
 
+    Its standard input brings the job's folder, its request and its environment; where it ends without a word, there is
+    nothing to do.
+
     Args:
-        folder: the job's folder.
         answer_fd: gets one line of JSON: null when all replicas have been started, or what went wrong.
     """
     os.setsid()
     os.set_inheritable(answer_fd, False)
-    with open(os.path.join(folder, REQUEST_FILE), "rb") as file:
-        request = json.loads(file.read())
+    # What takes long and needs no order; the process stays the one that adopts orphans when it becomes the guardian.
+    proctree.become_subreaper()
+    order = _read_all(0)
+    if not order:
+        return
+    folder, request, environment = marshal.loads(order)
+    os.environ.clear()
+    os.environ.update(environment, **{TOKEN_VARIABLE: request["token"]})
+    words = os.open(os.path.join(folder, SUPERVISOR_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    for fd in (1, 2):
+        os.dup2(words, fd)
     _raise_file_limit()
     count = sum(len(role["replicas"]) for role in request["roles"])
     try:
         pipes = [[_pipe(), _pipe()] for _ in range(count)]
     except OSError as error:
-        os.write(answer_fd, json.dumps(f"can't open {2 * count} pipes for {count} replicas: {error.strerror}").encode())
+        os.write(answer_fd, to_json(f"can't open {2 * count} pipes for {count} replicas: {error.strerror}").encode())
         return
     alive_read, alive_write = os.pipe()
     pid = os.fork()
     if pid:
         os.close(alive_read)
         os.close(answer_fd)
-        guardian.guard(folder, request, pid, [[read for read, _ in both] for both in pipes], alive_write)
+        guardian.guard(folder, request, pid, [[read for read, _ in both] for both in pipes])
         os._exit(0)
     os.close(alive_write)
     proctree.set_title(f"torchx-supervisor {request['app_id']}")
-    # One byte says that the guardian is ready to adopt orphans.
-    os.read(alive_read, 1)
     try:
         Supervisor(folder, request, pipes, alive_read, lambda problem: _answer(answer_fd, problem)).run()
     except BaseException:
+        import traceback
+
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
     os._exit(0)
 
 
+def _read_all(fd: int) -> bytes:
+    parts = []
+    while part := os.read(fd, 65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
 def _answer(fd: int, problem: str | None) -> None:
-    # A submitter that was killed meanwhile does not stop the job.
-    with contextlib.suppress(BrokenPipeError):
-        os.write(fd, json.dumps(problem).encode() + b"\n")
+    try:
+        os.write(fd, to_json(problem).encode() + b"\n")
+    except BrokenPipeError:  # the submitter was killed meanwhile: the job goes on
+        pass
     os.close(fd)
 
 

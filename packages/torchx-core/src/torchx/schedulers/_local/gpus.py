@@ -8,8 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchx.specs.api import AppDef
 
-ENV_CUDA_VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
-
 
 def count_gpus() -> int:
     """How many NVIDIA GPUs this machine has, as ``nvidia-smi -L`` lists them; 0 where there is no driver.

@@ -6,7 +6,6 @@ records that the job failed and why. Between start and end it sleeps in ``waitpi
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -15,6 +14,7 @@ from torchx.schedulers._local import proctree
 from torchx.schedulers._local.files import PULSE_FILE, STATE_FILE, TERMINAL
 from torchx.schedulers._local.lost import lost_message, mark_failed
 from torchx.schedulers._local.output import STREAMS, Output, read_available
+from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.statefile import write_atomic
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def guard(folder: str, request: dict[str, Any], supervisor: int, pipes: list[list[int]], alive: int) -> None:
+def guard(folder: str, request: dict[str, Any], supervisor: int, pipes: list[list[int]]) -> None:
     """Returns when the supervisor has ended and nothing of the job is left.
 
     Args:
@@ -30,12 +30,9 @@ def guard(folder: str, request: dict[str, Any], supervisor: int, pipes: list[lis
         request: the job's request.
         supervisor: its process id, a child of this process.
         pipes: for every replica, in the request's order, the reading ends of its stdout and stderr.
-        alive: gets one byte when orphans can be adopted; closed by the kernel when this process dies.
     """
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    proctree.become_subreaper()
-    os.write(alive, b"+")
     proctree.set_title(f"torchx-guardian {request['app_id']}")
     code = _wait(supervisor)
     if code == 0:
@@ -63,6 +60,8 @@ def _wait(supervisor: int) -> int:
 
 
 def _read_state(path: str) -> dict[str, Any]:
+    import json
+
     try:
         with open(path, "rb") as file:
             state: dict[str, Any] = json.loads(file.read())
@@ -88,7 +87,7 @@ def _drain(request: dict[str, Any], pipes: list[list[int]]) -> None:
 
 
 def _record_failure(path: str, state: dict[str, Any], code: int) -> None:
-    data = json.dumps(mark_failed(state, lost_message(code)), separators=(",", ":")).encode()
+    data = to_json(mark_failed(state, lost_message(code))).encode()
     for _ in range(240):
         try:
             write_atomic(path, data)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import signal
 import sys
 
 from torchx.errors import TorchXError
-from torchx.schedulers._local.files import SUPERVISOR_LOG, TOKEN_VARIABLE
+from torchx.schedulers._local.files import SUPERVISOR_LOG
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 START_TIMEOUT = 120.0
 """Seconds in which all replicas of a job must have been started."""
@@ -18,64 +24,97 @@ _CODE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from torchx.schedulers._local.detached import main
-main(sys.argv[2], 3)
+main(3)
 """
 
 
-def start_supervisor(folder: str, token: str) -> None:
-    """Starts the supervisor of a job as a process of its own, detached from this one.
+class Launch:
+    """The supervisor of a job about to be submitted, as a process of its own, detached from this one.
 
-    Args:
-        folder: the job's folder.
-        token: put into the environment of everything that belongs to the job.
-
-    Raises:
-        TorchXError: a replica could not be started; none is left.
+    Its interpreter starts while the request is still being made; then it is told what to do. Where it is told nothing,
+    it ends.
     """
-    read, write = os.pipe()
-    try:
-        pid = _spawn(folder, token, write)
-    finally:
-        os.close(write)
-    try:
-        answer = _read_answer(read)
-    finally:
-        os.close(read)
-    # The process goes on as the job's guardian: whoever still lives must not leave it as a zombie later.
-    _forget(pid)
-    if answer is None:
-        raise TorchXError("the job's supervisor did not start", hint=_last_words(folder))
-    problem = json.loads(answer)
-    if problem is not None:
-        raise TorchXError(str(problem))
+
+    def __init__(self) -> None:
+        self._answer, answer = os.pipe()
+        order, self._order = os.pipe()
+        try:
+            self._pid = _spawn(order, answer)
+        finally:
+            os.close(order)
+            os.close(answer)
+
+    def start(self, folder: str, record: dict[str, Any], meanwhile: Callable[[], object]) -> None:
+        """Starts the job whose folder is complete.
+
+        Args:
+            folder: the job's folder.
+            record: its request.
+            meanwhile: called while the supervisor is at work.
+
+        Raises:
+            TorchXError: a replica could not be started; none is left.
+        """
+        try:
+            with open(self._order, "wb", closefd=False) as order:
+                order.write(marshal.dumps((folder, record, dict(os.environ))))
+        except BrokenPipeError:  # it has ended: it gives no answer either
+            pass
+        self._close_order()
+        meanwhile()
+        try:
+            answer = _read_answer(self._answer)
+        finally:
+            self.close()
+        if answer is None:
+            raise TorchXError("the job's supervisor did not start", hint=_last_words(folder))
+        problem = json.loads(answer)
+        if problem is not None:
+            raise TorchXError(str(problem))
+
+    def close(self) -> None:
+        """Lets go of the process: it ends if it was not told to start a job, else it goes on as the job's guardian."""
+        self._close_order()
+        if self._answer >= 0:
+            os.close(self._answer)
+            self._answer = -1
+            _forget(self._pid)
+
+    def _close_order(self) -> None:
+        if self._order >= 0:
+            os.close(self._order)
+            self._order = -1
 
 
-def _spawn(folder: str, token: str, answer_fd: int) -> int:
+def _spawn(order: int, answer: int) -> int:
     source_root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    words = os.open(os.path.join(folder, SUPERVISOR_LOG), flags, 0o600)
-    null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    # A descriptor keeps its close-on-exec flag when it is duplicated onto itself.
-    answer = os.dup(answer_fd) if answer_fd == _ANSWER_FD else answer_fd
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    # Above the numbers that they get in the child, so that none is overwritten before it is duplicated.
+    high = [_above(fd, _ANSWER_FD) for fd in (order, answer)]
     try:
         return os.posix_spawn(
             sys.executable,
-            [sys.executable, "-I", "-S", "-c", _CODE, source_root, folder],
-            {**os.environ, TOKEN_VARIABLE: token},
+            [sys.executable, "-I", "-S", "-c", _CODE, source_root],
+            os.environ,
             file_actions=[
-                (os.POSIX_SPAWN_DUP2, null, 0),
-                (os.POSIX_SPAWN_DUP2, words, 1),
-                (os.POSIX_SPAWN_DUP2, words, 2),
-                (os.POSIX_SPAWN_DUP2, answer, _ANSWER_FD),
+                (os.POSIX_SPAWN_DUP2, high[0], 0),
+                (os.POSIX_SPAWN_DUP2, null, 1),
+                (os.POSIX_SPAWN_DUP2, null, 2),
+                (os.POSIX_SPAWN_DUP2, high[1], _ANSWER_FD),
             ],
             # Ctrl-C between here and its own setsid() must not reach it.
             setsigmask=(signal.SIGINT,),
         )
     finally:
-        os.close(words)
-        os.close(null)
-        if answer != answer_fd:
-            os.close(answer)
+        for fd in (null, *high):
+            os.close(fd)
+
+
+def _above(fd: int, least: int) -> int:
+    """A duplicate of a descriptor with a number higher than ``least``."""
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, least + 1)
 
 
 def _read_answer(fd: int) -> bytes | None:

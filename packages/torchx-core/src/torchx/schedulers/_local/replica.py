@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
 import resource
 import signal
@@ -18,13 +16,9 @@ if TYPE_CHECKING:
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 
+# Open from the start: a child could not open it, with more files open than its own limit allows.
+_null_input = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 _FILE_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)
-
-
-@functools.lru_cache(maxsize=1)
-def null_input() -> int:
-    """An open descriptor of the null device. Opening it in the child would need a free number below its own limit."""
-    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 class Replica:
@@ -68,7 +62,7 @@ class Replica:
                 spec["args"],
                 {**os.environ, **spec["env"]},
                 file_actions=[
-                    (os.POSIX_SPAWN_DUP2, null_input(), 0),
+                    (os.POSIX_SPAWN_DUP2, _null_input, 0),
                     (os.POSIX_SPAWN_DUP2, self.pipes[0][1], 1),
                     (os.POSIX_SPAWN_DUP2, self.pipes[1][1], 2),
                 ],
@@ -84,8 +78,10 @@ class Replica:
 
     def ended(self, exit_code: int) -> None:
         """Takes note of the end of the current attempt, which is also the end of what it left in the background."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        try:
             os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):  # it left nobody
+            pass
         self.exit_code = exit_code
         if self.stopped:
             self.state = "CANCELLED"

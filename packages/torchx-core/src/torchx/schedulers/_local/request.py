@@ -6,7 +6,6 @@ import os
 
 from torchx.errors import UsageError
 from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
-from torchx.schedulers._local.gpus import ENV_CUDA_VISIBLE_DEVICES, assign_gpus, count_gpus
 from torchx.schedulers._local.opts import Opts
 from torchx.schedulers.ids import random_id
 from torchx.specs.api import MISSING, AppDef, CfgVal, Role, macros
@@ -89,7 +88,7 @@ def build_request(
         else os.path.join(app_folder, "logs")
     )
     request = PopenRequest(app_id=app_id, log_dir=logs, role_params={}, role_log_dirs={}, app=app)
-    gpus = assign_gpus(app, count_gpus()) if opts.auto_set_cuda_visible_devices else {}
+    gpus = _gpus(app) if opts.auto_set_cuda_visible_devices else {}
     for role in app.roles:
         if role.name in request.role_params:
             raise UsageError(f"two roles are named `{role.name}`", hint="give each role a name of its own")
@@ -101,8 +100,14 @@ def build_request(
             _replica(role, k, log_dir, app_id, img_root, images, cfg) for k, log_dir in enumerate(dirs)
         ]
         for param, devices in zip(request.role_params[role.name], gpus.get(role.name, ()), strict=False):
-            param.env.setdefault(ENV_CUDA_VISIBLE_DEVICES, devices)
+            param.env.setdefault("CUDA_VISIBLE_DEVICES", devices)
     return request
+
+
+def _gpus(app: AppDef) -> dict[str, list[str]]:
+    from torchx.schedulers._local.gpus import assign_gpus, count_gpus
+
+    return assign_gpus(app, count_gpus())
 
 
 def folder_name(name: str) -> str:

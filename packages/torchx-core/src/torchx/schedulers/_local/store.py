@@ -9,10 +9,7 @@ from __future__ import annotations
 import os
 
 from torchx.errors import TorchXError
-from torchx.schedulers._local import proctree
 from torchx.schedulers._local.files import CANCEL_FILE, REQUEST_FILE, STATE_FILE, TERMINAL, TOKEN_VARIABLE
-from torchx.schedulers._local.lost import lost_message, mark_failed
-from torchx.schedulers._local.statefile import write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +65,8 @@ class Store:
             TorchXError: the folder can't be written; nothing is left of it.
         """
         import json
+
+        from torchx.schedulers._local.statefile import write_atomic
 
         final = self.folder(record["app_id"])
         draft = os.path.join(self.root, f".new-{record['app_id']}-{record['token']}")
@@ -130,6 +129,8 @@ class Store:
         """
         import signal
 
+        from torchx.schedulers._local import proctree
+
         state = self.state(app_id)
         if state is None or state["state"] in TERMINAL:
             return
@@ -164,6 +165,8 @@ class Store:
         return state
 
     def _check_alive(self, app_id: str, state: dict[str, Any]) -> dict[str, Any] | None:
+        from torchx.schedulers._local import proctree
+
         request = self.request(app_id)
         if request is None:  # deleted meanwhile
             return None
@@ -179,6 +182,10 @@ class Store:
         """Ends and records a job that nobody watches any more. One process at a time does it."""
         import fcntl
         import json
+
+        from torchx.schedulers._local import proctree
+        from torchx.schedulers._local.lost import lost_message, mark_failed
+        from torchx.schedulers._local.statefile import write_atomic
 
         folder = self.folder(app_id)
         with open(os.path.join(folder, REQUEST_FILE), "rb") as lock:

@@ -9,7 +9,6 @@ why.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
 import time
@@ -18,6 +17,7 @@ from torchx.schedulers._local import proctree
 from torchx.schedulers._local.files import CANCEL_FILE, PULSE_FILE, STATE_FILE
 from torchx.schedulers._local.output import STREAMS, Output, read_available
 from torchx.schedulers._local.poller import Poller
+from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.replica import GRACE, Group, Replica
 from torchx.schedulers._local.statefile import StateWriter
 
@@ -332,7 +332,7 @@ class Supervisor:
     def _write_state(self) -> None:
         self._next_write = time.monotonic() + _STATE_INTERVAL
         try:
-            self._state.write(json.dumps(self._record(), separators=(",", ":")).encode())
+            self._state.write(to_json(self._record()).encode())
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
