@@ -350,7 +350,7 @@ def test_dry_run_imports_little(workdir: Path) -> None:
         "'torchx.cli.cmd_log', 'torchx.cli.render', 'importlib.metadata')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "argparse torchx.cli.render"
+    assert done.stdout.splitlines()[-1] == "torchx.cli.render"
 
 
 def test_flags_take_their_defaults_from_the_configuration(cli: Cli, far: FarJobs, workdir: Path) -> None:

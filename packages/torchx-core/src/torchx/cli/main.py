@@ -5,6 +5,7 @@ Only the module of that command is imported; ``torchx --help`` imports none of t
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from torchx.cli.commands import description_of, find_commands, summary_of
@@ -99,6 +100,8 @@ def run_main(subcmds: dict[str, SubCommand], argv: list[str] = sys.argv[1:]) -> 
 
 def main(argv: list[str] = sys.argv[1:]) -> None:
     """The ``torchx`` program; see :func:`run_main` for how it ends."""
+    # What is loaded at the start is no garbage; looking for some meanwhile takes a twentieth of a dry run's time.
+    gc.set_threshold(100_000)
     run_guarded(_discover_and_dispatch, argv)
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import time
-from contextlib import contextmanager
 
 from torchx.cli.errors import EXIT_FAILURE, EXIT_INTERRUPTED, print_error, write_stderr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import FrameType
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from torchx.runner import Runner
     from torchx.specs import AppStatus
@@ -25,32 +22,33 @@ MIN_POLL = 0.05
 MAX_POLL = 10.0
 
 
-@contextmanager
-def interrupts_held() -> Iterator[None]:
+class interrupts_held:
     """Lets what is inside finish before a Ctrl-C takes effect, at the end; a second Ctrl-C takes effect at once.
 
     A job whose submission is cut in the middle would run on without anybody knowing its handle.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    held = False
 
-    def hold(number: int, frame: FrameType | None) -> None:
-        nonlocal held
-        if held:
+    def __init__(self) -> None:
+        self._held = False
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        try:
+            self._before = signal.signal(signal.SIGINT, self._hold)
+        except ValueError:  # not the main thread: no Ctrl-C arrives here
+            self._before = None
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        if self._held and kind is None:
             raise KeyboardInterrupt
-        held = True
-        write_stderr("\ninterrupted: waiting for the end of the submission (Ctrl-C again: not waiting)\n")
 
-    signal.signal(signal.SIGINT, hold)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if held:
-        raise KeyboardInterrupt
+    def _hold(self, number: int, frame: FrameType | None) -> None:
+        if self._held:
+            raise KeyboardInterrupt
+        self._held = True
+        write_stderr("\ninterrupted: waiting for the end of the submission (Ctrl-C again: not waiting)\n")
 
 
 def watch(runner: Runner, app_handle: str, *, log: bool, as_json: bool = False) -> None:
