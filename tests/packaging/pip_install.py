@@ -45,6 +45,8 @@ def main(argv: list[str]) -> None:
     for name in argv[1:]:
         if name in ("-e", "--editable"):
             continue
+        if name.startswith("./packages/"):
+            name = Path(name).name  # pages stand in a checkout there
         if "/" in name or name == ".":
             print("Successfully installed", install(Path(name), site))
         else:
