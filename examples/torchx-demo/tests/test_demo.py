@@ -1,4 +1,3 @@
-import os
 from unittest import mock
 
 import pytest
@@ -16,7 +15,7 @@ class TestScheduler(SchedulerConformance):
 
     @pytest.fixture
     def outage(self):
-        return lambda: mock.patch.dict(os.environ, DEMO_CLUSTER="/nowhere")
+        return lambda: mock.patch.dict("os.environ", DEMO_CLUSTER="/nowhere")
 
 
 class TestTracker(TrackerConformance):
