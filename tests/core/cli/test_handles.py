@@ -207,6 +207,7 @@ def test_log_follows_all_replicas_until_they_end(cli: Cli, workdir: Path) -> Non
     for _ in range(3):
         child.expect(r"sh/\d\S* ends")
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     assert child.exitstatus == 0
 
@@ -220,6 +221,7 @@ def test_log_ended_by_ctrl_c_leaves_the_job(cli: Cli) -> None:
     child.sendintr()
     child.expect("interrupted")
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     assert child.exitstatus == 130
     assert "RUNNING" in cli("status", handle).out

@@ -23,6 +23,7 @@ def on_terminal(*argv: str, **env: str) -> str:
         TORCHX[0], [*TORCHX[1:], *argv], env=environment(**env), encoding="utf-8", timeout=30, dimensions=(50, 200)
     )
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     assert child.exitstatus == 0, child.before
     return str(child.before)

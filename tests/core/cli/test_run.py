@@ -130,6 +130,7 @@ def test_the_handle_comes_at_once(far: FarJobs) -> None:
     child.sendintr()
     child.expect(f"cancelled {handle}")
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     assert child.exitstatus == 130
 
@@ -143,6 +144,7 @@ def test_ctrl_c_cancels_a_local_job(cli: Cli, workdir: Path) -> None:
     child.sendintr()
     child.expect(f"cancelled {handle}")
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     assert child.exitstatus == 130
     pid = int((workdir / "pid").read_text())
@@ -181,6 +183,7 @@ def test_ctrl_c_leaves_a_remote_job_and_says_how_to_follow_it(far: FarJobs) -> N
     child.expect("far://torchx/echo goes on")
     child.expect("torchx log --tail far://torchx/echo")
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     assert child.exitstatus == 130
     assert far.record("echo")["state"] == "RUNNING"
@@ -206,6 +209,7 @@ def test_ctrl_c_during_the_submission_loses_no_handle(far: FarJobs, times: int) 
         child.sendintr()
         child.expect("interrupted")
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     assert child.exitstatus == 130
     assert (far.folder / "echo.json").exists() is (times == 1)

@@ -152,7 +152,6 @@ roles:
 @pytest.fixture
 def hydra_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of configurations in which the component looks by default."""
-    pytest.importorskip("hydra")
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".torchx").mkdir()
     (tmp_path / ".torchx" / "train.yaml").write_text(HYDRA_APP)

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
+import opentelemetry.sdk.trace as sdk
 import pytest
 
 from torchx.runner.events.api import TorchxEvent
-
-sdk = pytest.importorskip("opentelemetry.sdk.trace")
 
 
 def test_a_record_is_a_span() -> None:

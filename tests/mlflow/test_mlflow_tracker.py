@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torchx.errors import UsageError
-from torchx.tracker.api import Lineage, TrackerSource, build_trackers
-from torchx.tracker.mlflow import ARTIFACT_METADATA_TAG_PREFIX, MLflowMissingError, MLflowTracker, create_tracker
+from torchx.tracker.api import Lineage, TrackerSource
+from torchx.tracker.mlflow import ARTIFACT_METADATA_TAG_PREFIX, MLflowTracker, create_tracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,16 +22,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 RUN = "local_cwd://torchx/train-b3kd2"
 CHILD = "local_cwd://torchx/eval-x9fz1"
-
-
-def test_without_mlflow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(MLflowMissingError, match="needs MLflow") as caught:
-        create_tracker("file:///nowhere")
-    assert isinstance(caught.value, ModuleNotFoundError)
-    assert caught.value.hint == "pip install 'torchx-core[mlflow]'"
-    assert list(build_trackers({"mlflow": "file:///nowhere"})) == []
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +35,10 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["file", "sqlite"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """URL of a store on disk."""
-    pytest.importorskip("mlflow")
     monkeypatch.chdir(tmp_path)
     if request.param == "file":
         monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the store is frozen, and refused by newer releases
         return f"file://{tmp_path}/mlruns"
-    pytest.importorskip("sqlalchemy")
     shutil.copy(request.getfixturevalue("database"), tmp_path)
     return f"sqlite:///{tmp_path}/mlflow.db"
 
