@@ -24,7 +24,9 @@ def install(project: Path, site: Path) -> str:
             _link(path, site / path.name)
     info = site / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
     info.mkdir(exist_ok=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {table['name']}\nVersion: {table['version']}\n")
+    metadata = ["Metadata-Version: 2.1", f"Name: {table['name']}", f"Version: {table['version']}"]
+    metadata += [f"Requires-Dist: {requirement}" for requirement in table.get("dependencies", [])]
+    (info / "METADATA").write_text("\n".join([*metadata, ""]))
     lines = []
     for group, points in table.get("entry-points", {}).items():
         lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items()), ""]
