@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from torchx.schedulers.api import DescribeAppResponse
-from torchx.schedulers.local_scheduler import LocalScheduler
 from torchx.specs import AppDef, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torchx.schedulers.api import DescribeAppResponse
+    from torchx.schedulers.local_scheduler import LocalScheduler
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,7 +18,16 @@ from torchx.schedulers._local import proctree
 from torchx.schedulers.api import Stream
 from torchx.specs import AppState
 
-STUBBORN = "trap '' TERM INT HUP; (trap '' TERM; setsid sleep 1000) & (trap '' TERM; while :; do sleep 1000; done) & echo up; sleep 1000 & wait; sleep 1000"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STUBBORN = """
+trap '' TERM INT HUP
+(trap '' TERM; setsid sleep 1000) &
+(trap '' TERM; while :; do sleep 1000; done) &
+echo up
+sleep 1000 & wait; sleep 1000
+"""
 
 
 def test_cancel_ends_processes_that_ignore_sigterm_and_fork(jobs: Jobs) -> None:
@@ -118,7 +127,7 @@ def test_what_can_not_start_is_one_error_and_leaves_nothing(
 
 
 def test_log_dir_that_can_not_be_written_is_one_error(jobs: Jobs, home: Path) -> None:
-    with pytest.raises(TorchXError, match="can't write logs to /proc/nowhere/job-.*: "):
+    with pytest.raises(TorchXError, match=r"can't write logs to /proc/nowhere/job-.*: "):
         jobs.submit(role("echo"), log_dir="/proc/nowhere")
     assert [*(home / "local").iterdir()] == []
 

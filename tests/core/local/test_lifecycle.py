@@ -161,7 +161,8 @@ def test_job_outlives_the_process_that_submitted_it(jobs: Jobs, tmp_path: Path) 
     code = (
         "import os, signal; from torchx.schedulers.local_scheduler import create_scheduler as c;"
         "from torchx.specs import AppDef, Role; s = c('x');"
-        f"r = Role('w', '', entrypoint='sh', args=['-c', 'while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; echo done']);"
+        f"code = 'while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; echo done';"
+        "r = Role('w', '', entrypoint='sh', args=['-c', code]);"
         "print(s.schedule(s.submit_dryrun(AppDef('job', [r]), {})), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     submitter = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)

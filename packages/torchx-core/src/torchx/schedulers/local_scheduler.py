@@ -75,7 +75,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         super().__init__(backend, session_name)
         self._image_provider_class = image_provider_class
         self._store = Store(root)
-        self._launch: Launch | None = None
+        self._prepared: list[Launch] = []  # at most one; a list gives it to one thread only
         self._watches: WeakValueDictionary[str, AppWatch] = WeakValueDictionary()
 
     def _run_opts(self) -> runopts:
@@ -105,6 +105,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         launch = self._take_launch() or Launch()
         try:
             record = self._record(request)
+            record["guardian"] = launch.identity()
             folder = self._create(request, record)
             if folder is not None:
                 self._start(launch, folder, request, record)
@@ -116,9 +117,8 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         """Starts the interpreter of the next job's supervisor, while that job is still being described."""
         from torchx.schedulers._local.launch import Launch
 
-        previous, self._launch = self._launch, Launch()
-        if previous is not None:
-            previous.close()
+        self.close()
+        self._prepared.append(Launch())
 
     def close(self) -> None:
         launch = self._take_launch()
@@ -126,17 +126,21 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             launch.close()
 
     def _take_launch(self) -> Launch | None:
-        launch, self._launch = self._launch, None
-        return launch
+        try:
+            return self._prepared.pop()
+        except IndexError:
+            return None
 
     def _record(self, request: PopenRequest) -> dict[str, Any]:
         programs = {
             role.name: [_program(role.name, param) for param in request.role_params[role.name]]
             for role in request.app.roles
         }
+        from torchx.schedulers._local import proctree
+
         record = to_record(request, session=self.session_name, programs=programs)
         record["host"] = hostname()
-        record["submitter"] = _identity()
+        record["submitter"] = proctree.identity(os.getpid())
         record["submitted"] = time.time()
         return record
 
@@ -155,7 +159,10 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             _make_log_folder(request.log_dir)
             launch.start(folder, record, meanwhile=_load_log_engine)
         except BaseException:
-            self._store.remove(request.app_id)
+            if launch.at_work:  # interrupted: the replicas may be starting just now
+                self._store.cancel(request.app_id)
+            else:
+                self._store.remove(request.app_id)
             raise
 
     # -- a submitted job -------------------------------------------------------------------------------------------
@@ -373,12 +380,6 @@ def _program(role: str, param: ReplicaParam) -> str:
     program = preflight.find_program(param.args[0], cwd, path, role)
     preflight.check_script(param.args, cwd, role)
     return program
-
-
-def _identity() -> List[Any]:
-    from torchx.schedulers._local import proctree
-
-    return [os.getpid(), proctree.start_time(os.getpid())]
 
 
 def _make_log_folder(path: str) -> None:

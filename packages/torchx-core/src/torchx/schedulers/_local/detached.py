@@ -16,8 +16,8 @@ from torchx.schedulers._local.supervisor import Supervisor
 def main(answer_fd: int) -> None:
     """What the detached process runs.
 
-    Its standard input brings the job's folder, its request and its environment; where it ends without a word, there is
-    nothing to do.
+    Its standard input brings the job's folder, its request and its environment; where it ends before all of that has
+    come, there is nothing to do.
 
     Args:
         answer_fd: gets one line of JSON: null when all replicas have been started, or what went wrong.
@@ -26,8 +26,8 @@ def main(answer_fd: int) -> None:
     os.set_inheritable(answer_fd, False)
     # What takes long and needs no order; the process stays the one that adopts orphans when it becomes the guardian.
     proctree.become_subreaper()
-    order = _read_all(0)
-    if not order:
+    order = _read_order(0)
+    if order is None:
         return
     folder, request, environment = marshal.loads(order)
     os.environ.clear()
@@ -62,11 +62,12 @@ def main(answer_fd: int) -> None:
     os._exit(0)
 
 
-def _read_all(fd: int) -> bytes:
-    parts = []
-    while part := os.read(fd, 65536):
-        parts.append(part)
-    return b"".join(parts)
+def _read_order(fd: int) -> bytes | None:
+    """What follows its own length (8 bytes); None where the pipe ends before that."""
+    with open(fd, "rb", closefd=False) as pipe:
+        length = int.from_bytes(pipe.read(8), "little")
+        order = pipe.read(length)
+    return order if length and len(order) == length else None
 
 
 def _answer(fd: int, problem: str | None) -> None:

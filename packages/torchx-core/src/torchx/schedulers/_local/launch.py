@@ -33,9 +33,13 @@ class Launch:
 
     Its interpreter starts while the request is still being made; then it is told what to do. Where it is told nothing,
     it ends.
+
+    Attributes:
+        at_work: it was told to start a job, and has not said yet what came of it.
     """
 
     def __init__(self) -> None:
+        self.at_work = False
         self._answer, answer = os.pipe()
         order, self._order = os.pipe()
         try:
@@ -53,11 +57,15 @@ class Launch:
             meanwhile: called while the supervisor is at work.
 
         Raises:
-            TorchXError: a replica could not be started; none is left.
+            TorchXError: a replica could not be started, and none is left; or there was no answer in time, and the
+                job may still be ``at_work``.
         """
+        words = marshal.dumps((folder, record, dict(os.environ)))
+        self.at_work = True
         try:
             with open(self._order, "wb", closefd=False) as order:
-                order.write(marshal.dumps((folder, record, dict(os.environ))))
+                # With its length: a process that is forked off meanwhile would keep the pipe from ending.
+                order.write(len(words).to_bytes(8, "little") + words)
         except BrokenPipeError:  # it has ended: it gives no answer either
             pass
         self._close_order()
@@ -66,11 +74,18 @@ class Launch:
             answer = _read_answer(self._answer)
         finally:
             self.close()
+        self.at_work = False
         if answer is None:
             raise TorchXError("the job's supervisor did not start", hint=_last_words(folder))
         problem = json.loads(answer)
         if problem is not None:
             raise TorchXError(str(problem))
+
+    def identity(self) -> list[int | str | None]:
+        """Tells the process from any other; it will be the job's guardian."""
+        from torchx.schedulers._local import proctree
+
+        return proctree.identity(self._pid)
 
     def close(self) -> None:
         """Lets go of the process: it ends if it was not told to start a job, else it goes on as the job's guardian."""
@@ -125,7 +140,7 @@ def _read_answer(fd: int) -> bytes | None:
         poller = select.poll()
         poller.register(fd, select.POLLIN)
         if not poller.poll(START_TIMEOUT * 1000):
-            return None
+            raise TorchXError(f"the job's replicas did not start in {START_TIMEOUT:.0f} s")
         part = os.read(fd, 65536)
         if not part:
             break

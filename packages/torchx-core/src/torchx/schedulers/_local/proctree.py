@@ -38,6 +38,11 @@ def is_alive(pid: int, start: str | None) -> bool:
     return pid > 0 and start is not None and start_time(pid) == start
 
 
+def identity(pid: int) -> list[int | str | None]:
+    """What records keep of a process: its id and start time, the arguments of ``is_alive``."""
+    return [pid, start_time(pid)]
+
+
 def boot_id() -> str:
     """Tells one boot of this machine from another; empty where the system does not say."""
     try:

@@ -10,6 +10,7 @@ import os
 
 from torchx.errors import TorchXError
 from torchx.schedulers._local.files import CANCEL_FILE, REQUEST_FILE, STATE_FILE, TERMINAL, TOKEN_VARIABLE
+from torchx.schedulers.ids import random_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class Store:
         from torchx.schedulers._local.statefile import write_atomic
 
         final = self.folder(record["app_id"])
-        draft = os.path.join(self.root, f".new-{record['app_id']}-{record['token']}")
+        # A draft of its own for each call: one request may be submitted by several threads or processes at once.
+        draft = os.path.join(self.root, f".new-{record['app_id']}-{random_id()}")
         try:
             os.makedirs(self.root, mode=0o700, exist_ok=True)
             os.mkdir(draft, 0o700)
@@ -138,7 +140,8 @@ class Store:
             raise TorchXError(f"can't cancel `{app_id}`: {state['msg']}")
         with open(os.path.join(self.folder(app_id), CANCEL_FILE), "wb"):
             pass
-        supervisor = state.get("supervisor")
+        # Read again: a supervisor that had written no state before looks for the file only after it has written one.
+        supervisor = (self._read_state(app_id) or state).get("supervisor")
         if supervisor is not None:
             # Continued first, in case somebody has stopped it.
             pids = [supervisor[0]] if proctree.is_alive(*supervisor) else []
@@ -173,7 +176,7 @@ class Store:
         if request["host"] != hostname():
             return {**state, "state": "UNKNOWN", "msg": f"it runs on host {request['host']}; ask there", "replicas": []}
         rebooted = bool(state.get("boot")) and state["boot"] != proctree.boot_id()
-        watchers = [state.get("supervisor") or request["submitter"], state.get("guardian")]
+        watchers = [state.get("supervisor") or request["submitter"], state.get("guardian") or request["guardian"]]
         if not rebooted and any(proctree.is_alive(*watcher) for watcher in watchers if watcher):
             return state
         return self._bury(app_id, request, rebooted=rebooted)

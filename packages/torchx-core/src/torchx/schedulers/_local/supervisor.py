@@ -80,8 +80,8 @@ class Supervisor:
         self._lost_lines: str | None = None  # why lines could not be written
         self._identity = {
             "boot": proctree.boot_id(),
-            "supervisor": [os.getpid(), proctree.start_time(os.getpid())],
-            "guardian": [self._guardian_pid, proctree.start_time(self._guardian_pid)],
+            "supervisor": proctree.identity(os.getpid()),
+            "guardian": proctree.identity(self._guardian_pid),
         }
 
     # -- the loop --------------------------------------------------------------------------------------------------
@@ -95,6 +95,8 @@ class Supervisor:
             return
         self._write_state()
         self._tell(None)
+        # Who cancelled before the state told our process id could not wake us.
+        self._check_cancel()
         while self._running or self._waiting() or (self._full_since is not None and not self._lost_lines):
             for fd in self._poller.wait(self._timeout()):
                 if fd in self._streams:

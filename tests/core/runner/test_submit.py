@@ -1,0 +1,235 @@
+"""From a job's description to the backend's request."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.core.runner.kit import CFG, Builder, Cluster, Factories, app
+from torchx.errors import UsageError
+from torchx.runner import get_runner
+from torchx.schedulers.api import StructuredOpts
+from torchx.specs import AppDef, InvalidRunConfigException, UnknownSchedulerException, Workspace
+from torchx.workspace import pin_workspace_images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_submitted_job_is_told_by_its_handle(factories: Factories) -> None:
+    with factories.runner() as runner:
+        handle = runner.run(app(), "cluster", CFG)
+    assert handle == "cluster://session/job"
+    assert factories.made[0].closed == 1
+
+
+def test_dry_run_sends_nothing_and_can_be_scheduled_later(factories: Factories) -> None:
+    runner = factories.runner()
+    info = runner.run(app(), "cluster", CFG, dryrun=True)
+    assert not isinstance(info, str)
+    assert factories.made[0].jobs == {}
+    assert (info.request["name"], info._scheduler, info._cfg) == (
+        "job",
+        "cluster",
+        {**CFG, "priority": 1, "tags": None},
+    )
+    assert runner.schedule(info) == "cluster://session/job"
+
+
+def test_callers_app_is_never_changed(factories: Factories) -> None:
+    given = app(env={"A": "1"}, metadata={"nested": {"list": [1]}})
+    before = copy.deepcopy(given)
+    info = factories.runner().dryrun(given, "cluster", CFG, parent_run_id="parent")
+    assert given == before
+    assert info._app is not None
+    info._app.roles[0].metadata["nested"]["list"].append(2)
+    assert given == before
+
+
+def test_replicas_are_told_who_they_are(factories: Factories) -> None:
+    info = factories.runner().dryrun(app(env={"TORCHX_JOB_ID": "mine"}), "cluster", CFG, parent_run_id="parent")
+    assert info._app is not None
+    env = info._app.roles[0].env
+    assert (env["TORCHX_JOB_ID"], env["TORCHX_PARENT_RUN_ID"]) == ("cluster://session/${app_id}", "parent")
+
+
+def test_trackers_of_the_configuration_reach_every_role(factories: Factories, workdir: Path) -> None:
+    (workdir / ".torchxconfig").write_text("[torchx:tracker]\nfsspec = /mnt/runs\n")
+    info = factories.runner().dryrun(app(), "cluster", CFG)
+    assert info._app is not None
+    env = info._app.roles[0].env
+    assert (env["TORCHX_TRACKERS"], env["TORCHX_TRACKER_FSSPEC_CONFIG"]) == ("fsspec", "/mnt/runs")
+
+
+def test_context_of_the_submission_is_in_the_metadata(factories: Factories, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHX_CONTEXT_NAME", "ci")
+    info = factories.runner().dryrun(app(), "cluster", CFG)
+    assert info._app is not None
+    assert info._app.metadata["torchx/context"] == "ci"
+    assert info._app.metadata["torchx/scheduler"] == "cluster"
+
+
+def test_given_options_win_over_the_file_which_wins_over_defaults(factories: Factories, workdir: Path) -> None:
+    (workdir / ".torchxconfig").write_text("[cluster]\nqueue = from_file\npriority = 7\n")
+    runner = factories.runner()
+    # Two spellings of one option are the same option.
+    assert runner.dryrun(app(), "cluster", {"Priority": 9}).request["cfg"] == {
+        "queue": "from_file",
+        "priority": 9,
+        "tags": None,
+    }
+
+
+def test_typed_options_are_a_config_too(factories: Factories) -> None:
+    @dataclass
+    class Options(StructuredOpts):
+        queue: str = "typed"
+
+    info = factories.runner().dryrun(app(), "cluster", Options())
+    assert info.request["cfg"]["queue"] == "typed"
+
+
+@pytest.mark.parametrize(
+    ("cfg", "message", "hint"),
+    [
+        ({}, "queue", "-cfg queue="),
+        ({"queue": "q", "prioritty": 1}, "prioritty", "`priority`"),
+        ({"queue": "q", "priority": "high"}, "priority", None),
+    ],
+    ids=["missing", "misspelt", "wrong type"],
+)
+def test_wrong_options_are_named(factories: Factories, cfg: dict[str, object], message: str, hint: str | None) -> None:
+    with pytest.raises(InvalidRunConfigException, match=message) as error:
+        factories.runner().dryrun(app(), "cluster", cfg)  # type: ignore[arg-type]  # wrong on purpose
+    assert hint is None or hint in (error.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("clustr", "`cluster`"), ("kubernetes", "pip install torchx-k8s"), ("xyz", "installed: cluster")]
+)
+def test_unknown_scheduler_is_named_with_the_remedy(factories: Factories, name: str, hint: str) -> None:
+    with pytest.raises(UnknownSchedulerException, match=name) as error:
+        factories.runner().run(app(), name)
+    assert hint in (error.value.hint or "")
+
+
+def test_app_without_roles_is_refused(factories: Factories) -> None:
+    with pytest.raises(UsageError, match="has no roles"):
+        factories.runner().run(AppDef("empty"), "cluster", CFG)
+
+
+def test_role_without_a_resource_is_refused_where_one_is_needed(factories: Factories) -> None:
+    job = app()
+    job.roles[0].resource = type(job.roles[0].resource)(-1, -1, -1)
+    with pytest.raises(UsageError, match="role `w` has no resource"):
+        factories.runner().run(job, "cluster", CFG)
+
+
+def test_validation_written_for_earlier_releases_is_called_right() -> None:
+    seen: list[tuple[object, ...]] = []
+
+    class Old(Cluster):
+        def _validate(self, app: AppDef, scheduler: str) -> None:  # type: ignore[override]  # as it used to be
+            seen.append((app.name, scheduler))
+
+    Factories(Old).runner().run(app(), "cluster", CFG)
+    assert seen == [("job", "cluster")]
+
+
+def test_component_is_found_and_given_its_arguments(factories: Factories) -> None:
+    info = factories.runner(component_defaults={"utils.echo": {"num_replicas": "3"}}).dryrun_component(
+        "utils.echo", ["--msg", "hello"], "cluster", CFG
+    )
+    assert info._app is not None
+    assert (info._app.roles[0].args, info._app.roles[0].num_replicas) == (["hello"], 3)
+
+
+def test_component_arguments_may_be_a_dict(factories: Factories) -> None:
+    handle = factories.runner().run_component("utils.echo", {"msg": "hello", "num_replicas": 2}, "cluster", CFG)
+    role = factories.made[0].jobs["echo"].roles[0]
+    assert (handle, role.args, role.num_replicas) == ("cluster://session/echo", ["hello"], 2)
+
+
+def test_workspace_is_built_into_every_role_without_one_of_its_own(workdir: Path) -> None:
+    job = AppDef("job", [app().roles[0], app(workspace=Workspace.from_str(str(workdir / "own"))).roles[0]])
+    info = Factories(Builder).runner().dryrun(job, "cluster", CFG, workspace=str(workdir))
+    assert info._app is not None
+    assert [role.image for role in info._app.roles] == [f"image+{workdir}", f"image+{workdir}/own"]
+
+
+def test_workspace_can_be_built_ahead_and_pinned(workdir: Path) -> None:
+    runner = Factories(Builder).runner()
+    job = app(workspace=Workspace.from_str(str(workdir)))
+    images = runner.build_workspace(job, "cluster", CFG)
+    assert isinstance(images, dict)
+    assert [*images.values()] == [f"image+{workdir}"]
+    assert runner.build_workspace(job.roles[0], "cluster", CFG) == f"image+{workdir}"
+    assert runner.build_workspace(app().roles[0], "cluster", CFG) is None
+    assert job.roles[0].image == "image"
+    pin_workspace_images(job, images)
+    assert (job.roles[0].image, job.roles[0].workspace) == (f"image+{workdir}", None)
+
+
+def test_threads_that_ask_at_once_get_one_scheduler(factories: Factories) -> None:
+    runner = factories.runner()
+    barrier = threading.Barrier(16)
+
+    def submit(number: int) -> None:
+        barrier.wait()
+        runner.run(AppDef(f"job{number}", app().roles), "cluster", CFG)
+
+    threads = [threading.Thread(target=submit, args=(n,)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(factories.made) == 1
+    assert len(factories.made[0].jobs) == 16
+
+
+def test_factories_get_the_parameters_that_they_take(factories: Factories, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHX_NODES", "7")
+    monkeypatch.setenv("TORCHX_ZONE", "from environment")
+    factories.runner(scheduler_params={"zone": "b", "other": 1}).scheduler_run_opts("cluster")
+    assert factories.made[0].parameters == {"zone": "b", "nodes": 7, "other": 1}
+
+
+def test_environment_parameter_of_the_wrong_type_is_named(
+    factories: Factories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHX_NODES", "many")
+    with pytest.raises(UsageError, match="TORCHX_NODES='many' is not of type int"):
+        factories.runner().scheduler_run_opts("cluster")
+
+
+def test_default_runner_has_the_installed_schedulers_and_the_default_session() -> None:
+    with get_runner() as runner:
+        assert runner.name() == "torchx"
+        assert "local_cwd" in runner.scheduler_backends()
+
+
+def test_session_name_with_a_slash_is_refused() -> None:
+    with pytest.raises(UsageError, match="slash"):
+        get_runner("a/b")
+
+
+def test_options_are_read_from_text(factories: Factories) -> None:
+    cfg = factories.runner().cfg_from_str("cluster", "queue=a,priority=2", "queue=b,tags=x;y")
+    assert cfg == {"queue": "b", "priority": 2, "tags": ["x", "y"]}
+
+
+def test_local_runner_survives_a_changed_environment(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a program sets before it submits reaches the replicas."""
+    monkeypatch.setenv("TORCHX_HOME", str(workdir / "home"))
+    with get_runner() as runner:
+        runner.prepare("local_cwd")
+        os.environ["SET_LATE"] = "yes"
+        monkeypatch.setenv("SET_LATE", "yes")
+        handle = runner.run_component("utils.sh", ["sh", "-c", "echo $SET_LATE"], "local_cwd")
+        runner.wait(handle, timeout=30)
+        assert [*runner.log_lines(handle, "sh")] == ["yes\n"]
