@@ -37,7 +37,7 @@ DEFAULT_SCHEDULER_MODULES: dict[str, str] = {
 class SchedulerFactory(Protocol):
     """Makes a scheduler for a session."""
 
-    def __call__(self, session_name: str, **kwargs: object) -> Scheduler[Any]: ...
+    def __call__(self, session_name: str, **kwargs: Any) -> Scheduler[Any]: ...
 
 
 class _PluginFactory:
@@ -51,7 +51,7 @@ class _PluginFactory:
         # inspect.signature() follows this, so that callers see the parameters of the plugin's own function.
         return self._entry.load()
 
-    def __call__(self, session_name: str, **kwargs: object) -> Scheduler[Any]:
+    def __call__(self, session_name: str, **kwargs: Any) -> Scheduler[Any]:
         made: Scheduler[Any] = self.__wrapped__(session_name, **kwargs)
         return made
 
