@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from torchx.specs import Role, Workspace
-from torchx.workspace import assemble, copy
+from torchx.workspace import assemble, fastcopy, parallel
 from torchx.workspace.dir_workspace import DirWorkspaceMixin, TmpDirWorkspaceMixin
 from torchx.workspace.errors import UnsafeWorkspaceError, WorkspaceError, WorkspaceNotFoundError
 
@@ -77,8 +78,8 @@ def rich_ws(ws: Path) -> Path:
     (ws / "folder link").symlink_to("pkg")
     (ws / "dangling").symlink_to("not/there")
     (ws / "loop").symlink_to("loop")
-    (ws / "big").write_bytes(os.urandom(3 * copy.SMALL + 7))
-    (ws / "exact").write_bytes(bytes(copy.SMALL))
+    (ws / "big").write_bytes(os.urandom(3 * fastcopy.CHUNK + 7))
+    (ws / "exact").write_bytes(bytes(fastcopy.CHUNK))
     for name in NAMES:
         (ws / name).write_text(name)
         (ws / "pkg" / name).mkdir()
@@ -183,6 +184,32 @@ def test_an_unchanged_workspace_copies_nothing(
         monkeypatch.setattr(assemble, "_copy", None)  # calling it would fail
     build(rich_ws, job)
     assert inodes(job) == before
+
+
+@pytest.mark.parametrize("processors", [1, 2, 4])
+def test_what_changes_in_an_ignored_folder_is_no_change(
+    ws: Path, job: Path, monkeypatch: pytest.MonkeyPatch, processors: int
+) -> None:
+    monkeypatch.setattr("torchx.workspace.processors.available", lambda: processors)
+    ignored = [ws / "cache", ws / "pkg" / "cache [1]*", ws / "pkg" / "deep" / "cache\\x"]
+    for folder in ignored:
+        folder.mkdir()
+        (folder / "f").write_text("")
+    (ws / ".torchxignore").write_text("**/cache*\n")
+    settle(ws)
+    build(ws, job)
+    for folder in ignored[1:]:
+        (folder / "f").write_text("changed")
+        (folder / "g").write_text("new")
+    with monkeypatch.context() as patch:
+        patch.setattr(assemble, "_copy", None)  # calling it would fail
+        build(ws, job)
+    for path in (ws / "train.py", ws / "pkg" / "mod.py", ws / "pkg" / "deep" / "leaf.txt", ws / "empty" / "new"):
+        path.write_text(f"changed {path}")
+        build(ws, job)
+        assert (job / path.relative_to(ws)).read_text() == f"changed {path}"
+        settle(ws)
+        build(ws, job)
 
 
 def test_an_unchanged_workspace_copies_nothing_without_a_record(rich_ws: Path, job: Path, torchx_home: Path) -> None:
@@ -459,16 +486,31 @@ def test_two_submissions_at_once(ws: Path, job: Path, snapshot: Take) -> None:
     assert os.listdir(job.parent) == ["job"]
 
 
-def test_threads_copy_the_same(rich_ws: Path, job: Path, snapshot: Take, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copy, "SAMPLE", 0)
-    waits = iter(range(0, 10**9, 10**6))
-    monkeypatch.setattr(copy, "_waits", lambda: next(waits))
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the file system look like one that makes us wait for each file."""
+    monkeypatch.setattr(parallel, "SAMPLE", 1)
+    switches = iter(range(0, 10**9, 10**6))
+    monkeypatch.setattr(parallel, "voluntary_switches", lambda: next(switches))
+
+
+@pytest.mark.usefixtures("threads", "umask")
+def test_threads_copy_the_same(rich_ws: Path, job: Path, snapshot: Take) -> None:
+    for number in range(700):
+        (rich_ws / f"f{number}").write_text(str(number))
     build(rich_ws, job)
     assert snapshot(job) == snapshot(rich_ws)
-    (rich_ws / "pkg" / "deep" / "out").symlink_to("/etc")
-    with pytest.raises(UnsafeWorkspaceError):
-        build(rich_ws, job.parent / "job2")
-    assert os.listdir(job.parent) == ["job"]
+
+
+@pytest.mark.usefixtures("threads")
+def test_threads_name_what_fails(unprivileged: Path) -> None:
+    for number in range(50):
+        (unprivileged / "ws" / f"d{number}").mkdir(parents=True)
+        (unprivileged / "ws" / f"d{number}" / "f").write_text("")
+    (unprivileged / "ws" / "d7" / "f").chmod(0)
+    with pytest.raises(WorkspaceError, match=r"can't copy the workspace's file `.*/ws/d7/f`: Permission denied"):
+        build(unprivileged / "ws", unprivileged / "job")
+    assert os.listdir(unprivileged) == ["ws"]
 
 
 def test_files_that_change_size_while_they_are_copied_are_copied_whole(
@@ -482,14 +524,22 @@ def test_files_that_change_size_while_they_are_copied_are_copied_whole(
             self.st_mode, self.st_mtime_ns, self.st_ctime_ns = found.st_mode, found.st_mtime_ns, found.st_ctime_ns
             self.st_size = size
 
-    folder = os.open(tmp_path, os.O_RDONLY)
-    try:
-        for size in (4, 20, 10**9):
-            monkeypatch.setattr(os, "fstat", lambda fd, size=size: Stale(real(fd), size))
-            copy.copy_files(folder, folder, [("f", f"copy{size}")], 0o022, str(tmp_path))
-            assert (tmp_path / f"copy{size}").read_bytes() == b"x" * 10
-    finally:
-        os.close(folder)
+    for size in (4, 20, 10**9):
+        monkeypatch.setattr(os, "fstat", lambda fd, size=size: Stale(real(fd), size))
+        fastcopy.copy_files(str(tmp_path), str(tmp_path), [("f", f"copy{size}")], 0o022)
+        assert (tmp_path / f"copy{size}").read_bytes() == b"x" * 10
+
+
+@pytest.mark.parametrize("error", [errno.EXDEV, errno.ENOSYS])
+def test_file_systems_that_cannot_copy_by_themselves(
+    rich_ws: Path, job: Path, snapshot: Take, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def refuse(reader: int, writer: int, size: int) -> int:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(fastcopy, "_copy_range", refuse)
+    build(rich_ws, job)
+    assert snapshot(job) == snapshot(rich_ws)
 
 
 def test_a_closed_parent_folder_is_written_from_inside(unprivileged: Path) -> None:

@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from torchx.workspace.errors import WorkspaceError
+from torchx.workspace.fastcopy import MODE_BITS
 from torchx.workspace.links import safe_target
 from torchx.workspace.projects import parents
 from torchx.workspace.walk import walk_folders
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from torchx.workspace.projects import Project
     from torchx.workspace.walk import Folder
 
-#: Permissions of files and folders that are kept. Set-user-id and its like would take effect for whoever copies.
-MODE_BITS = 0o777
 #: Permissions of a folder that no project has as such: the image's root, and the way to a project's place.
 DEFAULT_MODE = 0o755
 #: (permissions, size in bytes, time of last change in ns, index of its project)

@@ -6,9 +6,11 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from torchx.workspace.copy import copy_files, current_umask, set_folder_modes
+from torchx.workspace.copy import current_umask, set_folder_modes
 from torchx.workspace.errors import WorkspaceError
+from torchx.workspace.fastcopy import copy_files
 from torchx.workspace.manifest import file_info
+from torchx.workspace.parallel import failed
 from torchx.workspace.projects import source_of
 
 if TYPE_CHECKING:
@@ -162,26 +164,17 @@ def apply_changes(
 
 def _stage(staging: str, projects: Sequence[Project], new: Manifest, changes: Changes, progress: FileProgress) -> None:
     umask = current_umask(staging)
-    out = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for number, (place, name) in enumerate(changes.files):
-            info = new.folders[place].files[name]
-            assert info is not None, "a scan looks at every file"
-            _stage_file(source_of(projects[info[3]], place, name), out, str(number), umask)
-            progress.advance(1)
-        for number, (place, name) in enumerate(changes.links, start=len(changes.files)):
-            os.symlink(new.folders[place].links[name], str(number), dir_fd=out)
-    finally:
-        os.close(out)
-
-
-def _stage_file(source: str, out: int, name: str, umask: int) -> None:
-    where, original = os.path.split(source)
-    folder = os.open(where, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        copy_files(folder, out, [(original, name)], umask, where)
-    finally:
-        os.close(folder)
+    for number, (place, name) in enumerate(changes.files):
+        info = new.folders[place].files[name]
+        assert info is not None, "a scan looks at every file"
+        source, original = os.path.split(source_of(projects[info[3]], place, name))
+        try:
+            copy_files(source, staging, [(original, str(number))], umask)
+        except OSError as e:
+            raise failed(e) from e
+        progress.advance(1)
+    for number, (place, name) in enumerate(changes.links, start=len(changes.files)):
+        os.symlink(new.folders[place].links[name], os.path.join(staging, str(number)))
 
 
 def _make_writable(target: str, changes: Changes) -> None:

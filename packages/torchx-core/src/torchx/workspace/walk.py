@@ -84,7 +84,7 @@ def walk_folders(
         root: the workspace's real path.
         rules: what to leave out.
         skip: real paths of folders to leave out besides, such as the one that the workspace is copied to.
-        pruned: if given, gains the relative paths of the folders that were not entered.
+        pruned: if given, gains the full paths of the folders that were not entered.
 
     Raises:
         UnsafeWorkspaceError: there is a socket, a pipe or a device.
@@ -109,7 +109,7 @@ def walk_folders(
             rules_below = here.enter(name)
             if rules_below.prunable or below in skip:
                 if pruned is not None:
-                    pruned.append(rules_below.folder)
+                    pruned.append(below)
             else:
                 todo.append((below, rules_below, hidden))
 
