@@ -27,7 +27,14 @@ FOREIGN = {
 }
 """Names of Python and of other projects that signatures use."""
 
-TYPE_VARIABLES = {"T", "C", "V", "K", "M", "_T", "_O", "_Overlay", "_Dataclass", "PackageType", "WorkspaceConfigType"}
+OTHER_PROJECTS = {"torch", "fsspec", "pytest", "IPython"}
+
+PRIVATE = {
+    *("T", "C", "V", "K", "M", "_T", "_O", "_Overlay", "_Dataclass", "PackageType", "WorkspaceConfigType", "Test"),
+    *("Cfg", "_CfgType", "Replica", "Fractionals", "ResourceLike", "Outage", "Unpack", "Fingerprint", "Factory"),
+    *("HookRelay", "Provider", "Values", "ComponentFunctionValidator", "_Component", "SimpleNamespace"),
+}
+"""Type variables, aliases and classes of ours that readers need not know."""
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.TextElement) -> Any:
@@ -35,7 +42,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.
     if node.get("refdomain") != "py":
         return None
     target: str = node["reftarget"]
-    name = target.rpartition(".")[2]
+    name, top = target.rpartition(".")[2], target.partition(".")[0]
     domain = env.get_domain("py")
     found = [full for full, entry in domain.objects.items() if full.rpartition(".")[2] == name and not entry.aliased]
     found = [full for full in found if domain.objects[full].objtype in ("class", "exception", "function", "data")]
@@ -44,7 +51,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.
         from sphinx.util.nodes import make_refnode
 
         return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, text, found[0])
-    if name in FOREIGN or name in TYPE_VARIABLES or target.partition(".")[0] in sys.stdlib_module_names:
+    if name in FOREIGN or name in PRIVATE or top in OTHER_PROJECTS or top in sys.stdlib_module_names:
         return text
     return None
 

@@ -1,15 +1,15 @@
 """Defaults from configuration files: ``.torchxconfig``, or ``[tool.torchx]`` of a ``pyproject.toml``.
 
-=====================  ======================================================================
-section                what it sets
-=====================  ======================================================================
-``[<scheduler>]``      options of a scheduler, as in ``torchx run -cfg``
-``[component:<name>]`` defaults of a component's arguments
-``[cli:<command>]``    defaults of a command's flags
-``[torchx:tracker]``   the trackers of every job, one name a line, with or without ``= CONFIG``
-``[tracker:<name>]``   ``config = CONFIG`` for one tracker
-``[plugins]``          which distribution serves a name that several register
-=====================  ======================================================================
+======================  ======================================================================
+section                 what it sets
+======================  ======================================================================
+``[<scheduler>]``       options of a scheduler, as in ``torchx run -cfg``
+``[component:<name>]``  defaults of a component's arguments
+``[cli:<command>]``     defaults of a command's flags
+``[torchx:tracker]``    the trackers of every job, one name a line, with or without ``= CONFIG``
+``[tracker:<name>]``    ``config = CONFIG`` for one tracker
+``[plugins]``           which distribution serves a name that several register
+======================  ======================================================================
 
 The current folder's file wins over the home folder's, key by key; what is given on the command line or in code wins
 over any file. ``$TORCHXCONFIG`` names one file to use alone. In ``pyproject.toml`` the section ``[kubernetes]`` is
