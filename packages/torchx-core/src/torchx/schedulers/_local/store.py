@@ -78,10 +78,12 @@ class Store:
             write_atomic(os.path.join(draft, REQUEST_FILE), json.dumps(record).encode())
             self._check_space(draft, sum(len(role["replicas"]) for role in record["roles"]))
             os.rename(draft, final)
-        except OSError as error:
+        except BaseException as error:
             import shutil
 
             shutil.rmtree(draft, ignore_errors=True)
+            if not isinstance(error, OSError):
+                raise
             if os.path.isdir(final):
                 raise AppExistsError(f"the job `{record['app_id']}` exists already") from error
             raise TorchXError(
