@@ -39,8 +39,14 @@ def missing(
     if broken and not near and not official:
         return _may_be_in(kind, name, *broken[0])
     hint = _switched_off(kind, name, official, providers)
-    if not hint and official and all(provider.name != official for provider in providers):
-        hint = f"pip install {official}"
+    if not hint and official:
+        installed = [provider.title for provider in providers if provider.name == official]
+        hint = (
+            f"`{installed[0]}` is installed but does not add it: pip install --upgrade {official}"
+            if installed
+            else None
+        )
+        hint = hint or f"pip install {official}"
     listed = f"known: {', '.join(names)}" if names else f"no {kind.label} is installed"
     return UnknownPluginError(f"there is no {kind.label} `{name}`", name=name, known=names, hint=hint or near or listed)
 

@@ -1,0 +1,10 @@
+"""The distribution ``torchx-aws`` is installed, seen, and cheap to look at."""
+
+from __future__ import annotations
+
+from tests.backend_checks import EmptyBackendChecks
+
+
+class TestPlugin(EmptyBackendChecks):
+    name = "torchx-aws"
+    schedulers = ("aws_batch", "aws_sagemaker")

@@ -1,0 +1,10 @@
+"""The distribution ``torchx-lsf`` is installed, seen, and cheap to look at."""
+
+from __future__ import annotations
+
+from tests.backend_checks import EmptyBackendChecks
+
+
+class TestPlugin(EmptyBackendChecks):
+    name = "torchx-lsf"
+    schedulers = ("lsf",)
