@@ -130,6 +130,22 @@ def test_runopts_leaves_out_a_scheduler_that_does_not_work(cli: Cli, site: Site)
     assert "acme-broken" in done.error
 
 
+def test_runopts_leaves_out_what_is_no_scheduler_and_what_cannot_be_made(cli: Cli, site: Site) -> None:
+    code = """
+def no_scheduler(session_name):
+    return "x"
+
+def raises(session_name):
+    raise RuntimeError("no server")
+"""
+    factories = {"no_scheduler": "odd_code:no_scheduler", "raises": "odd_code:raises"}
+    site.add("odd", modules={"odd_code": code}, entry_points={"torchx.schedulers": factories})
+    done = cli("runopts")
+    assert "local_cwd:" in done.out
+    assert "the factory of scheduler `no_scheduler` made a str, not a Scheduler" in done.err
+    assert "no server" in done.err
+
+
 def test_builtins_are_listed_with_what_they_run(cli: Cli) -> None:
     rows = dict(line.split("\t") for line in cli("builtins").lines)
     assert {"utils.echo", "dist.ddp"} <= set(rows)

@@ -193,6 +193,17 @@ def test_a_broken_command_plugin_spoils_only_itself(site: Site, hello: Site, cli
     assert "no_such_module" in done.error
 
 
+def test_a_command_that_cannot_be_made_names_its_plugin(site: Site, cli: Cli) -> None:
+    site.add(
+        "acme-odd",
+        modules={"acme_odd": "class Cmd:\n    def __init__(self):\n        raise RuntimeError('boom')\n"},
+        entry_points={"torchx.cli.cmds": {"odd": "acme_odd:Cmd"}},
+    )
+    done = cli("odd")
+    assert done.code == 1
+    assert "plugin `acme-odd 1.0` does not work: command `odd` (`acme_odd:Cmd`): RuntimeError: boom" in done.error
+
+
 def test_a_command_that_two_plugins_provide_names_both(site: Site, hello: Site, cli: Cli) -> None:
     site.add("acme-other", entry_points={"torchx.cli.cmds": {"hello": "acme_other:Cmd"}})
     assert cli("--help").code == 0

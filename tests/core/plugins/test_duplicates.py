@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from torchx.errors import UsageError
+from torchx.errors import TorchXError, UsageError
 from torchx.plugins import DuplicatePluginError
 
 if TYPE_CHECKING:
@@ -119,3 +119,17 @@ def test_nothing_is_read_where_nothing_is_contested(site: Site) -> None:
     Path(".torchxconfig").write_text("this is no configuration file")
     site.scheduler("first", "acme")
     assert "acme" in site.manager().schedulers()
+
+
+@pytest.mark.parametrize("setting", ["malformed", "missing"])
+def test_settings_that_cannot_be_read_concern_contested_names_alone(
+    rivals: Site, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    if setting == "malformed":
+        Path(".torchxconfig").write_text("this is no configuration file")
+    else:
+        monkeypatch.setenv("TORCHXCONFIG", "nowhere")
+    manager = rivals.manager()
+    assert _served_by(manager, "other") == "third"
+    with pytest.raises(TorchXError, match=r"torchxconfig:1" if setting == "malformed" else "nowhere"):
+        manager.get("schedulers", "acme")

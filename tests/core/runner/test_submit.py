@@ -6,13 +6,13 @@ import copy
 import os
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.core.runner.kit import CFG, Builder, Cluster, Factories, app
-from torchx.errors import UsageError
-from torchx.runner import get_runner
+from torchx.errors import TorchXError, UsageError
+from torchx.runner import Runner, get_runner
 from torchx.schedulers.api import StructuredOpts
 from torchx.specs import AppDef, InvalidRunConfigException, UnknownSchedulerException, Workspace
 from torchx.workspace import pin_workspace_images
@@ -233,3 +233,33 @@ def test_local_runner_survives_a_changed_environment(workdir: Path, monkeypatch:
         handle = runner.run_component("utils.sh", ["sh", "-c", "echo $SET_LATE"], "local_cwd")
         runner.wait(handle, timeout=30)
         assert [*runner.log_lines(handle, "sh")] == ["yes\n"]
+
+
+def test_what_is_no_scheduler_is_refused_and_spoils_no_other(factories: Factories) -> None:
+    wrong: Any = lambda session_name: "scheduler"  # noqa: E731
+    runner = Runner("session", {"cluster": factories.make, "odd": wrong})
+    runner.run(app(), "cluster", CFG)
+    with pytest.raises(TorchXError, match="the factory of scheduler `odd` made a str, not a Scheduler"):
+        runner.run(app(), "odd")
+    runner.close()
+    assert factories.made[0].closed == 1
+
+
+def test_every_scheduler_is_closed_although_one_fails() -> None:
+    made: list[Cluster] = []
+
+    class Stubborn(Cluster):
+        def close(self) -> None:
+            super().close()
+            raise OSError("busy")
+
+    def factory(session_name: str, **kwargs: object) -> Cluster:
+        made.append((Cluster if made else Stubborn)(session_name))
+        return made[-1]
+
+    runner = Runner("session", {"first": factory, "second": factory})
+    runner.scheduler_run_opts("first")
+    runner.scheduler_run_opts("second")
+    with pytest.raises(OSError, match="busy"):
+        runner.close()
+    assert [scheduler.closed for scheduler in made] == [1, 1]

@@ -172,3 +172,15 @@ def test_the_home_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("TORCHX_HOME")
     assert TORCHX_HOME() == tmp_path / ".torchx"
     assert not (tmp_path / ".torchx").exists()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["value", "awaitable"])
+def test_what_an_override_holds_is_not_shared_with_a_copy(late: bool) -> None:
+    async def env() -> dict[str, str]:
+        return {"A": "1"}
+
+    role = Role("r", "i", overrides={"env": env() if late else {"A": "1"}})
+    clone = copy.deepcopy(role)
+    clone.env["B"] = "2"
+    assert role.env == {"A": "1"}
+    assert clone.env == {"A": "1", "B": "2"}

@@ -343,6 +343,7 @@ def test_options_are_read_from_json(opts: runopts) -> None:
     [
         ("{", "not valid JSON"),
         ("[]", "expected a JSON object, got list"),
+        pytest.param('{"queue": ' + "[" * 100_000, "not valid JSON", id="nested without end"),
         ('{"nope": 1}', "`nope`: is unknown"),
         ('{"priority": "1"}', "`priority`: expected int, got str"),
         ('{"env": {"a": 1}}', "`env`: expected dict"),

@@ -235,6 +235,8 @@ def test_a_function_made_at_run_time(write: Write) -> None:
         pytest.param(":fn", "malformed component name `:fn`", "FUNCTION", id="no-file-name"),
         pytest.param("my_file.py:trianer", "has no component `trianer`", "`trainer`", id="misspelt-function"),
         pytest.param("my_file:trianer", "has no component `trianer`", "`trainer`", id="misspelt-in-module"),
+        pytest.param("os.getcwd", "no component `os.getcwd`", None, id="written-in-c"),
+        pytest.param("os:getcwd", "module `os` has no component `getcwd`", None, id="written-in-c-in-module"),
         pytest.param("no_such_mod:fn", "there is no module `no_such_mod`", None, id="no-module"),
     ],
 )

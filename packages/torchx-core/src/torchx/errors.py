@@ -29,6 +29,21 @@ class TorchXError(Exception):
         # Not left to the bases: a subclass that is a KeyError too would print the message's repr.
         return self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are copied by calling the class with `args`; subclasses take other arguments than the message.
+        state = dict(vars(self))
+        if isinstance(self, ImportError):
+            state.update(name=self.name, path=self.path)
+        return _restored, (type(self), self.args, state)
+
+
+def _restored(kind: type[TorchXError], args: tuple[object, ...], state: dict[str, object]) -> TorchXError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    for name, value in state.items():
+        setattr(error, name, value)
+    return error
+
 
 class UsageError(TorchXError):
     """What was asked for is malformed or does not exist: a mistake of the caller, exit status 2."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torchx.cli.cmd_base import SubCommand
-from torchx.errors import TorchXError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def _options(runner: Runner, scheduler: str | None) -> Iterator[tuple[str, runop
     for name in get_plugin_manager().schedulers():
         try:
             opts = runner.scheduler_run_opts(name)
-        except TorchXError as error:
+        except Exception as error:  # whatever the factory of a plugin raises
             print_error(error)
         else:
             yield name, opts

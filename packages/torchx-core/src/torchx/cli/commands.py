@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
     from types import SimpleNamespace
-    from typing import Any
 
     from torchx.plugins._entry import PluginEntry
     from torchx.plugins.manager import PluginManager
@@ -41,9 +40,7 @@ class LazyCommand(SubCommand):
             DuplicatePluginError: several plugins have a command of this name.
         """
         if self._loaded is None:
-            cls: Any = self._manager.get("cli_commands", self.name).load()
-            command: SubCommand = cls()
-            self._loaded = command
+            self._loaded = self._manager.get("cli_commands", self.name).make(SubCommand)
         return self._loaded
 
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:

@@ -61,7 +61,7 @@ def parse_job(text: str) -> Job:
 
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the job is not valid JSON: {error}") from error
     given = _mapping(data, "the job")
     for old, new in _ALIASES.items():

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from torchx.plugins._providers import PLUGIN_FAILURES, Provider
-from torchx.plugins.errors import DuplicatePluginError
+from torchx.plugins.errors import DuplicatePluginError, PluginApiError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from torchx.errors import TorchXError
     from torchx.plugins.descriptors import Descriptor, PluginType
+    from torchx.plugins.errors import PluginLoadError
 
 UNSET = object()
 """Stands for the object of an entry that has not been loaded."""
@@ -22,9 +26,10 @@ class PluginEntry:
         descriptor: how it describes itself.
         provider: who brings it.
         rivals: all entries of this name, this one included, where no setting says which of them serves it; else empty.
+        unread: why the settings that may say so could not be read, if that is why.
     """
 
-    __slots__ = ("_object", "descriptor", "kind", "name", "provider", "rivals")
+    __slots__ = ("_object", "descriptor", "kind", "name", "provider", "rivals", "unread")
 
     def __init__(self, name: str, descriptor: Descriptor, provider: Provider, *, loaded: object = UNSET) -> None:
         self.name = name
@@ -32,6 +37,7 @@ class PluginEntry:
         self.descriptor = descriptor
         self.provider = provider
         self.rivals: tuple[PluginEntry, ...] = ()
+        self.unread: TorchXError | None = None
         self._object = loaded
 
     def __repr__(self) -> str:
@@ -40,7 +46,7 @@ class PluginEntry:
     @property
     def summary(self) -> str:
         """One line for listings, ``""`` if the plugin gives none."""
-        return self.descriptor.summary
+        return " ".join(self.descriptor.summary.split())
 
     @property
     def dist(self) -> str:
@@ -72,16 +78,38 @@ class PluginEntry:
             try:
                 self._object = load_target(self.descriptor.target)
             except PLUGIN_FAILURES as error:
-                problem = self.provider.record(
-                    f"{self.kind.label} `{self.name}` (`{self.descriptor.target}`)", error, self.kind
-                )
-                raise self.provider.failure(problem) from error
+                raise self._failure(error) from error
         return self._object
 
-    def ambiguous(self) -> DuplicatePluginError:
-        """The error for the one who asks for a name that several plugins provide."""
+    def make(self, base: type[Any]) -> Any:
+        """What the class that the plugin's descriptor refers to makes when it is called without arguments.
+
+        Args:
+            base: the class that it must be a subclass of.
+
+        Raises:
+            DuplicatePluginError: several plugins have this name.
+            PluginLoadError: the plugin's code fails, or makes something else.
+        """
+        loaded: Any = self.load()
+        try:
+            made = loaded()
+            if not isinstance(made, base):
+                raise PluginApiError(f"it makes a {type(made).__name__}, not a {base.__name__}")
+        except PLUGIN_FAILURES as error:
+            raise self._failure(error) from error
+        return made
+
+    def _failure(self, error: BaseException) -> PluginLoadError:
+        what = f"{self.kind.label} `{self.name}` (`{self.descriptor.target}`)"
+        return self.provider.failure(self.provider.record(what, error, self.kind))
+
+    def ambiguous(self) -> TorchXError:
+        """The error for the one who asks for a name that several plugins provide and no setting decides."""
         providers = [entry.provider.name for entry in self.rivals]
         listed = ", ".join(f"`{entry.provider.title}` ({entry.descriptor.target})" for entry in self.rivals)
+        if self.unread is not None:
+            return self.unread
         if len(set(providers)) > 1:
             hint = f"say which one serves it in .torchxconfig: [plugins] {self.name} = {providers[0]}"
         else:

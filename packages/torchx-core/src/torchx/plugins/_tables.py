@@ -72,12 +72,16 @@ def _elect(name: str, claims: list[PluginEntry]) -> PluginEntry:
     distinct = _distinct(claims)
     if len(distinct) == 1:
         return distinct[0]
-    chosen = _configured(name, distinct)
-    if chosen is not None:
-        return chosen
+    from torchx.errors import TorchXError
+
     contested = PluginEntry(name, distinct[0].descriptor, distinct[0].provider)
     contested.rivals = tuple(distinct)
-    return contested
+    try:
+        chosen = _configured(name, distinct)
+    except TorchXError as error:
+        # Who asks for another name, or for help, does not need the settings.
+        chosen, contested.unread = None, error
+    return chosen or contested
 
 
 def _distinct(claims: list[PluginEntry]) -> list[PluginEntry]:

@@ -100,8 +100,14 @@ class Runner:
         """Releases what the schedulers hold on this machine. Jobs are not touched. May be called twice."""
         with self._lock:
             schedulers, self._schedulers = self._schedulers, {}
+        first: Exception | None = None
         for scheduler in schedulers.values():
-            scheduler.close()
+            try:
+                scheduler.close()
+            except Exception as error:  # of a plugin: the others are closed all the same
+                first = first or error
+        if first is not None:
+            raise first
 
     def name(self) -> str:
         """The session's name."""
@@ -485,9 +491,15 @@ class Runner:
                 if factory is None:
                     raise _unknown_scheduler(name, self._factories)
                 from torchx.runner._scheduler_params import factory_arguments
+                from torchx.schedulers.api import Scheduler
 
                 arguments = factory_arguments(factory, self._scheduler_params)
-                self._schedulers[name] = factory(session_name=self._name, **arguments)
+                made = factory(session_name=self._name, **arguments)
+                if not isinstance(made, Scheduler):
+                    raise TorchXError(
+                        f"the factory of scheduler `{name}` made a {type(made).__name__}, not a Scheduler"
+                    )
+                self._schedulers[name] = made
             return self._schedulers[name]
 
     def _existing(self, app_handle: str) -> Scheduler[Any]:

@@ -40,7 +40,8 @@ def is_component_like(obj: object) -> bool:
     """Whether it is called like a component: a function (wrapped or partial too), or a class with ``build``."""
     if isinstance(obj, type):
         return is_component_class(obj)
-    return callable(obj)
+    # What is written in C has no parameters of its own to read, and makes no app.
+    return callable(obj) and not isinstance(obj, types.BuiltinFunctionType)
 
 
 def components_in(module: ModuleType) -> Iterator[tuple[str, Callable[..., AppDef]]]:

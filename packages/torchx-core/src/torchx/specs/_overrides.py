@@ -16,7 +16,7 @@ def resolve(overrides: dict[str, Any], name: str) -> Any:
     """
     value = overrides[name]
     if isinstance(value, Shared):
-        value = value.get()
+        value = _copied(value.get())
     elif hasattr(value, "__await__"):
         value = _wait_for(value)
     elif callable(value):
@@ -28,11 +28,19 @@ def resolve(overrides: dict[str, Any], name: str) -> Any:
 
 
 def share(overrides: dict[str, Any]) -> dict[str, Any]:
-    """A copy of ``overrides`` for a copied role. An awaitable can be awaited once only, so the two share its result."""
+    """A deep copy of ``overrides`` for a copied role. An awaitable can be awaited once only, so both wait for one."""
     for name, value in overrides.items():
         if hasattr(value, "__await__"):
             overrides[name] = Shared(value)
-    return dict(overrides)
+    return {name: _copied(value) for name, value in overrides.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Shared) or callable(value):
+        return value
+    import copy
+
+    return copy.deepcopy(value)
 
 
 class Shared:

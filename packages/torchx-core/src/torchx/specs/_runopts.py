@@ -125,13 +125,13 @@ class runopt:
         text = read_str(value)
         if self.opt_type is bool:
             if text.strip().lower() not in _BOOLS:
-                raise ValueError(f"`{text}` is not a bool; use true or false")
+                raise ValueError(f"`{_shortened(text)}` is not a bool; use true or false")
             return _BOOLS[text.strip().lower()]
         if self.opt_type in (int, float):
             try:
                 number: int | float = self.opt_type(text)
             except ValueError:
-                raise ValueError(f"`{text}` is not of type {get_type_name(self.opt_type)}") from None
+                raise ValueError(f"`{_shortened(text)}` is not of type {get_type_name(self.opt_type)}") from None
             return number
         return text
 
@@ -263,7 +263,7 @@ class runopts:
 
         try:
             cfg = json.loads(json_repr)
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise InvalidRunConfigException(f"not valid JSON: {e}", "<json>", {}) from e
         if not isinstance(cfg, dict):
             raise InvalidRunConfigException(f"expected a JSON object, got {type(cfg).__name__}", "<json>", {})
@@ -347,6 +347,10 @@ class runopts:
 
 def _copied(default: CfgVal) -> CfgVal:
     return default.copy() if isinstance(default, (list, dict)) else default
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _spelling(name: str) -> str:

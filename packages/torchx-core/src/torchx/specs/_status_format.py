@@ -72,7 +72,7 @@ def _read_error(text: str) -> tuple[str, str]:
 
     try:
         error = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text.strip(), ""
     callstack = ""
     while isinstance(error, dict) and "message" in error:

@@ -96,7 +96,7 @@ def to_dict(arg: str) -> dict[str, str]:
 
     pairs = list(re.finditer(_PAIR, arg))
     if not pairs or arg[: pairs[0].start(1)].strip():
-        raise ValueError(f"expected KEY=VALUE[,KEY=VALUE...], got {arg!r}")
+        raise ValueError(f"expected KEY=VALUE[,KEY=VALUE...], got {_shortened(arg)}")
     ends = [pair.start() for pair in pairs[1:]] + [len(arg)]
     return {pair[1]: arg[pair.end() : end] for pair, end in zip(pairs, ends, strict=True)}
 
