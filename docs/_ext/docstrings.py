@@ -1,7 +1,7 @@
 """Docstrings and signatures as this project writes them, for Sphinx.
 
-Results have no type in front of a colon (annotations have the types), so a colon there is part of the sentence. Defaults that
-are made for each object show as ``...``.
+Results have no type in front of a colon (annotations have the types), so a colon there is part of the sentence.
+Defaults that are made for each object show as ``...``.
 """
 
 from __future__ import annotations

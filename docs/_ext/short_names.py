@@ -1,8 +1,8 @@
 """Lets signatures say ``AppDef`` and link to ``torchx.specs.AppDef``.
 
-Annotations are texts that are never evaluated, so Sphinx knows names as the source writes them. A name is looked up by its
-last part among all that is documented; what belongs to Python or to another project stays plain text. Anything else is a
-reference that leads nowhere, and a warning.
+Annotations are texts that are never evaluated, so Sphinx knows names as the source writes them. A name is looked up by
+its last part among all that is documented; what belongs to Python or to another project stays plain text. Anything else
+is a reference that leads nowhere, and a warning.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.
     domain = env.get_domain("py")
     found = [full for full, entry in domain.objects.items() if full.rpartition(".")[2] == name and not entry.aliased]
     found = [full for full in found if domain.objects[full].objtype in ("class", "exception", "function", "data")]
-    if len({full for full in found}) == 1 and (target == name or target.startswith("torchx")):
+    if len(found) == 1 and (target == name or target.startswith("torchx")):
         entry = domain.objects[found[0]]
         from sphinx.util.nodes import make_refnode
 

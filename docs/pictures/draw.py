@@ -26,6 +26,12 @@ STYLE = """
   .paper { fill: #ffffff; stroke: none }
 """
 
+TIP = """<defs>
+<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+<path d="M0 0 L8 4 L0 8 z" style="fill:#52606d;stroke:none;marker-end:none"/>
+</marker>
+</defs>"""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -43,8 +49,9 @@ class Box:
 
     def svg(self) -> str:
         x, y = self.middle
+        place = f'x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}"'
         parts = [
-            f'<rect class="{self.kind}" x="{x - WIDTH / 2:g}" y="{y - HEIGHT / 2:g}" width="{WIDTH}" height="{HEIGHT}"/>',
+            f'<rect class="{self.kind}" {place}/>',
             f'<text x="{x:g}" y="{y + (-2 if self.note else 5):g}">{escape(self.title)}</text>',
         ]
         if self.note:
@@ -67,11 +74,10 @@ class Picture:
         body += [box.svg() for box in self.boxes.values()]
         return "\n".join(
             [
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img">',
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}">',
                 f"<title>{escape(self.title)}</title>",
                 f"<style>{STYLE}</style>",
-                '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-                '<path d="M0 0 L8 4 L0 8 z" style="fill:#52606d;stroke:none;marker-end:none"/></marker></defs>',
+                TIP,
                 f'<rect class="paper" width="{width:g}" height="{height:g}"/>',
                 *body,
                 "</svg>\n",

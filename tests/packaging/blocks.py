@@ -62,5 +62,8 @@ def _block(line: int, info: str, text: str) -> Block:
         language = info.removeprefix("{code-block}").strip()
     elif info.startswith("{"):
         language = info.partition("}")[0] + "}"
-    named = _FILE.match(text.partition("\n")[0]) if not language.startswith("{") else None
+    first, _, rest = text.partition("\n")
+    named = _FILE.match(first) if not language.startswith("{") else None
+    if named and language == "json":
+        text = rest  # JSON has no comments: the file's name is only on the page
     return Block(line, language, text, named["path"] if named else None)

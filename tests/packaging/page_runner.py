@@ -37,12 +37,14 @@ class Page:
     Args:
         name: for messages.
         home: the user's home folder, which pages call ``/home/me``.
+        tmp: the folder that pages call ``/tmp``.
         program: the file that gets the text of all Python blocks, for tracebacks and ``inspect``.
     """
 
-    def __init__(self, name: str, home: str, program: Path) -> None:
+    def __init__(self, name: str, home: str, tmp: str, program: Path) -> None:
         self.name = name
         self.home = home
+        self.tmp = tmp
         self.ids: dict[str, str] = {}
         self.program = program
         self.source = ""
@@ -52,15 +54,20 @@ class Page:
 
     def run(self, block: dict[str, Any]) -> None:
         """Does what one block says."""
+        text = block["text"]
         if block["path"]:
             path = Path(block["path"])
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block["text"])
+            path.write_text(self.placed(text))
         elif block["language"] == "console":
-            for command, expected in console_steps(block["text"]):
+            for command, expected in console_steps(text):
                 self.command(command, expected)
         elif block["language"] == "python":
-            self.python(block["text"], block["line"])
+            self.python(self.placed(text), block["line"])
+
+    def placed(self, text: str) -> str:
+        """A text with this run's own folder for temporary files."""
+        return text.replace("/tmp/", f"{self.tmp}/")
 
     def python(self, text: str, line: int) -> None:
         if text.lstrip().startswith(">>>"):
@@ -81,7 +88,7 @@ class Page:
         wanted_status = 0
         if noted := STATUS.search(command):
             wanted_status, command = int(noted[1]), command[: noted.start()]
-        real = APP_ID.sub(lambda m: self.ids.get(m[0], m[0]), command).replace("/home/me", self.home)
+        real = APP_ID.sub(lambda m: self.ids.get(m[0], m[0]), self.placed(command)).replace("/home/me", self.home)
         # Not a pipe: a process that the command leaves behind must not be waited for.
         output_path = self.program.with_name("output.txt")
         with output_path.open("w") as output:
@@ -93,7 +100,7 @@ class Page:
                 timeout=COMMAND_TIMEOUT,
                 check=False,
             )
-        printed = output_path.read_text().replace(self.home, "/home/me")
+        printed = output_path.read_text().replace(self.home, "/home/me").replace(self.tmp, "/tmp")
         shown = f"$ {real}\n{printed}"
         if done.returncode != wanted_status:
             raise PageError(f"exit status {done.returncode}, not {wanted_status}\n{shown}")
@@ -161,7 +168,7 @@ def end_jobs() -> None:
 
 def main() -> int:
     steps = json.load(sys.stdin)
-    page = Page(steps["page"], os.environ["HOME"], Path(os.environ["DOCS_PROGRAM"]))
+    page = Page(steps["page"], os.environ["HOME"], os.environ["DOCS_TMP"], Path(os.environ["DOCS_PROGRAM"]))
     sys.path.insert(0, os.getcwd())
     sys.dont_write_bytecode = True
     try:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import configparser
 import doctest
 import importlib
+import inspect
 import json
 import os
 import pkgutil
+import re
+import runpy
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 import torchx
 from tests.packaging.blocks import Block, read_blocks
+from torchx.plugins import PluginType, hookspecs, registry
+from torchx.plugins._markers import LIFECYCLE_HOOKS
 from torchx.util.configfile import toml_loads
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +62,7 @@ def test_pages_do_what_they_show(page: Path, tmp_path: Path) -> None:
     blocks = [b for b in read_blocks(page) if (b.path or b.language in EXECUTED) and not is_dev_command(b)]
     if not any(b.language in EXECUTED for b in blocks):
         return
-    folders = {name: tmp_path / name for name in ("home/project", "bin", "site", "run")}
+    folders = {name: tmp_path / name for name in ("home/project", "bin", "site", "run", "tmp")}
     for folder in folders.values():
         folder.mkdir(parents=True)
     make_tools(folders["bin"])
@@ -66,6 +73,7 @@ def test_pages_do_what_they_show(page: Path, tmp_path: Path) -> None:
         "PYTHONPATH": os.pathsep.join([str(folders["site"]), str(ROOT)]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "DOCS_SITE": str(folders["site"]),
+        "DOCS_TMP": str(folders["tmp"]),
         "DOCS_PROGRAM": str(folders["run"] / "page.py"),
         "EXAMPLES": str(ROOT / "examples"),
         "COLUMNS": "100",
@@ -137,6 +145,42 @@ def test_the_commands_of_the_readme_work_on_a_clone(tmp_path: Path) -> None:
     assert "echo/0 hello from TorchX" in demo
     assert "SUCCEEDED" in demo
     assert " passed" in dev("test", "tests/core/specs/test_handle.py")
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (ROOT / target).exists(), f"{page.name} links to {target}"
+
+
+def test_pictures_are_those_that_their_source_draws(tmp_path: Path) -> None:
+    drawing = runpy.run_path(str(ROOT / "docs/pictures/draw.py"))
+    drawing["draw"](tmp_path)
+    drawn = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert drawn == {path.name: path.read_text() for path in (ROOT / "docs/pictures").glob("*.svg")}
+
+
+def test_every_hook_command_and_scheduler_has_a_page() -> None:
+    hooks = [name for name in vars(hookspecs) if name.startswith("torchx_")]
+    builtin = [entry for entry in registry() if entry.dist == "torchx-core"]
+    commands = [entry.name for entry in builtin if entry.kind is PluginType.COMMAND]
+    schedulers = [entry.name for entry in builtin if entry.kind is PluginType.SCHEDULER]
+    for folder, names in {"hooks": hooks, "cli": commands, "schedulers": schedulers}.items():
+        pages = {page.stem for page in (ROOT / "docs/reference" / folder).glob("*.md")}
+        assert set(names) | {"index"} == pages
+
+
+@pytest.mark.parametrize("name", [name for name in vars(hookspecs) if name.startswith("torchx_")])
+def test_examples_of_hooks_are_valid(name: str) -> None:
+    """The example in a hook's docstring defines an implementation that gives what the hook's callers expect."""
+    example = textwrap.dedent(inspect.getdoc(getattr(hookspecs, name)).partition(".. code-block:: python\n")[2])  # type: ignore[union-attr]  # each has one
+    namespace: dict[str, Any] = {}
+    exec(compile(example, name, "exec"), namespace)
+    hook = namespace[name]
+    if name in LIFECYCLE_HOOKS:
+        assert len(inspect.signature(hook).parameters) == 1
+    else:
+        assert all(f"torchx_{plugin.kind.value}" == name for plugin in hook())
 
 
 def public_modules() -> list[str]:
