@@ -49,8 +49,10 @@ def demo(args: list[str]) -> int:
 def test(args: list[str]) -> int:
     """Lint, types and all tests that need no server; with arguments, only pytest."""
     sync("--group", "dev")
+    # The tests run torchx and uv as a user would: by their names.
+    environment = {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     if args:
-        return subprocess.run([tool("pytest"), *args], cwd=ROOT, check=False).returncode
+        return subprocess.run([tool("pytest"), *args], cwd=ROOT, check=False, env=environment).returncode
     checks = [
         [tool("ruff"), "check"],
         [tool("ruff"), "format", "--check"],
@@ -60,7 +62,7 @@ def test(args: list[str]) -> int:
     ]
     for check in checks:
         print(f"\n$ {Path(check[0]).name} {' '.join(check[1:])}", flush=True)
-        subprocess.run(check, cwd=ROOT, check=True)
+        subprocess.run(check, cwd=ROOT, check=True, env=environment)
     return 0
 
 
