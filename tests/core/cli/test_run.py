@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -452,3 +453,33 @@ def test_a_log_reader_that_leaves_does_not_hurt_the_job(cli: Cli, workdir: Path)
         (workdir / "go").touch()
         assert launcher.wait(timeout=30) == 141
     eventually((workdir / "finished").exists)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_handle_that_can_not_be_printed_is_told_with_the_error(cli: Cli, workdir: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*TORCHX, "run", "-s", "local_cwd", "utils.echo"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment(),
+        )
+    assert done.returncode == 1
+    follow, error = done.stderr.splitlines()
+    handle = follow.rpartition("torchx status ")[2].rstrip("`")
+    assert error == "error: cannot write to standard output: No space left on device"
+    assert cli("status", handle).code == 0
+
+
+def test_names_with_line_ends_stay_in_their_line(cli: Cli, workdir: Path) -> None:
+    (workdir / "names.py").write_text(
+        "from torchx.specs import AppDef, Role\n"
+        "def job() -> AppDef:\n"
+        "    '''A job.'''\n"
+        "    return AppDef('n', [Role('a\\nb\\x1b[2J', image='', entrypoint='echo', args=['hi'])])\n"
+    )
+    done = cli("run", "-s", "local_cwd", "names.py:job")
+    assert done.err.splitlines()[0] == "a b\\x1b[2J/0 hi"
+    assert cli("status", "local_cwd://torchx/no\npe\x1b[2J").err.splitlines()[0].endswith("/no pe\\x1b[2J`")

@@ -67,6 +67,16 @@ def test_killed_watcher_takes_the_job_with_it(jobs: Jobs, victim: int) -> None:
     until(lambda: not jobs.processes(app_id), timeout=10)
 
 
+@pytest.mark.parametrize("victim", [0, 1], ids=["supervisor", "guardian"])
+def test_killed_watcher_takes_those_with_it_that_left_their_session(jobs: Jobs, victim: int) -> None:
+    app_id = jobs.submit(shell("setsid sh -c 'setsid sleep 1000 & echo up; sleep 1000' & wait"))
+    until(lambda: jobs.lines(app_id))
+    assert len(jobs.processes(app_id)) >= 3
+    os.kill(jobs.watchers(app_id)[victim], signal.SIGKILL)
+    assert jobs.wait(app_id, timeout=10).state is AppState.FAILED
+    assert jobs.processes(app_id) == []
+
+
 def test_killing_both_watchers_is_found_out_by_who_looks(jobs: Jobs) -> None:
     app_id = jobs.submit(shell(STUBBORN))
     until(lambda: jobs.lines(app_id))
@@ -109,6 +119,10 @@ def test_lines_in_the_pipe_survive_the_supervisor(jobs: Jobs) -> None:
         (
             ("sh", "-c", 'exec "$@"', "torchrun", "--nnodes=1", "nosuch.py"),
             "script `nosuch.py` of role `w` does not exist",
+        ),
+        (
+            ("sh", "-c", 'exec "$0" --here "$@"', "nosuchprogram", "x.py"),
+            "entrypoint `nosuchprogram` of role `w` was not found on PATH",
         ),
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else "",

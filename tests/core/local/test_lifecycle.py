@@ -283,3 +283,17 @@ def test_list_goes_on_while_jobs_are_deleted(jobs: Jobs) -> None:
         jobs.scheduler.delete(app_id)
     assert {row.app_id for row in rows} <= ids
     assert until(lambda: [row.app_id for row in create_scheduler("x").list()]) == [first]
+
+
+@pytest.mark.parametrize("file", ["state.json", "request.json"])
+@pytest.mark.parametrize("text", ["", "[]", "{}"], ids=["empty", "list", "dict"])
+def test_damaged_record_is_one_error_and_hides_no_other_job(jobs: Jobs, home: Path, file: str, text: str) -> None:
+    damaged, good = jobs.submit(shell("true")), jobs.submit(shell("true"))
+    assert [jobs.wait(app_id).state.name for app_id in (damaged, good)] == ["SUCCEEDED"] * 2
+    (home / "local" / damaged / file).write_text(text)
+    states = {app.app_id: app.state.name for app in jobs.scheduler.list()}
+    assert states[good] == "SUCCEEDED"
+    assert states[damaged] == ("UNKNOWN" if file == "state.json" else "SUCCEEDED")
+    with pytest.raises(TorchXError, match="is damaged"):
+        jobs.scheduler.describe(damaged)
+    jobs.ids.remove(damaged)

@@ -213,6 +213,10 @@ def _submit(runner: Runner, info: AppDryRunInfo[Any], scheduler: str, args: argp
         if not handle:
             raise
         leave(runner, handle, cancel=local)
+    except Exception:
+        if handle:  # it could not be printed, or following failed
+            say_how_to_follow(handle)
+        raise
 
 
 def _tell_handle(handle: str, scheduler: str, *, as_json: bool) -> None:

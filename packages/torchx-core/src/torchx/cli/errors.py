@@ -42,14 +42,22 @@ def print_error(error: BaseException, *, debug: bool = False) -> None:
 def describe_error(error: BaseException) -> tuple[str, str | None]:
     """The message and the hint of an error; what is not a :class:`TorchXError` is told in one line, with its type."""
     if isinstance(error, TorchXError):
-        return error.message or type(error).__name__, error.hint
-    text = " ".join(str(error).split())
+        hint = error.hint and one_line(error.hint)
+        return one_line(error.message) or type(error).__name__, hint
+    text = one_line(str(error))
     if len(text) > MAX_MESSAGE_CHARS:
         text = text[:MAX_MESSAGE_CHARS] + "..."
     if isinstance(error, OSError) and error.strerror:
         return text.partition("] ")[2] or text, None
     name = type(error).__name__
     return f"{name}: {text}" if text else name, "`torchx --log_level DEBUG ...` shows where this comes from"
+
+
+def one_line(text: str) -> str:
+    """The text without line ends and without what a terminal would take for a command."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
 
 
 def exit_status(error: BaseException) -> int:

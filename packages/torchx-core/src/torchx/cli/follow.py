@@ -51,10 +51,11 @@ class LogPrinter:
         return prefix + body.replace(b"\n", b"\n" + prefix) + b"\n"
 
     def _new_prefix(self, replica: Replica) -> bytes:
+        from torchx.cli.errors import one_line
         from torchx.util.colors import CODES
 
         role, number = replica
-        text = f"{role}/{number}"
+        text = f"{one_line(role)}/{number}"
         if self._color:
             if role not in self._roles:
                 self._roles.append(role)

@@ -212,7 +212,10 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
 
     def iter_list(self, cfg: Mapping[str, CfgVal] | None = None) -> Iterator[ListAppResponse]:
         for app_id in self._store.app_ids():
-            state = self._store.state(app_id)
+            try:
+                state = self._store.state(app_id)
+            except TorchXError:  # a record that is damaged, or somebody else's, hides no other job
+                state = {"state": "UNKNOWN"}
             if state is not None:
                 yield ListAppResponse(app_id=app_id, state=AppState[state["state"]], name=_name_of(app_id))
 
@@ -378,6 +381,7 @@ def _program(role: str, param: ReplicaParam) -> str:
     if own and own not in path.split(os.pathsep):
         path = param.env["PATH"] = f"{path}{os.pathsep}{own}"
     program = preflight.find_program(param.args[0], cwd, path, role)
+    preflight.check_handed_on(param.args, cwd, path, role)
     preflight.check_script(param.args, cwd, role)
     return program
 

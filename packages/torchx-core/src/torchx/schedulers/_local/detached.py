@@ -24,7 +24,7 @@ def main(answer_fd: int) -> None:
     """
     os.setsid()
     os.set_inheritable(answer_fd, False)
-    # What takes long and needs no order; the process stays the one that adopts orphans when it becomes the guardian.
+    # What takes long and needs no order; as the guardian it adopts who is left when the supervisor is killed.
     proctree.become_subreaper()
     order = _read_order(0)
     if order is None:
@@ -50,6 +50,7 @@ def main(answer_fd: int) -> None:
         guardian.guard(folder, request, pid, [[read for read, _ in both] for both in pipes])
         os._exit(0)
     os.close(alive_write)
+    proctree.become_subreaper()  # of its own: orphans must not escape when the guardian is killed
     proctree.set_title(f"torchx-supervisor {request['app_id']}")
     try:
         Supervisor(folder, request, pipes, alive_read, lambda problem: _answer(answer_fd, problem)).run()

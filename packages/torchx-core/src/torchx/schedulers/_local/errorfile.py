@@ -43,7 +43,26 @@ def _last_traceback(path: str) -> str | None:
     if begin < 0:
         return None
     begin = tail.rfind(b"\n", 0, begin) + 1
-    return tail[begin:].decode("utf-8", "replace").rstrip()
+    found = _rank_traceback(tail) or tail[begin:]
+    return found.decode("utf-8", "replace").rstrip()
+
+
+def _rank_traceback(log: bytes) -> bytes | None:
+    """The traceback of the rank that torchrun names as the root cause: torchrun's own tells nothing of it.
+
+    Each of its lines begins with ``[<local rank>]:`` (``torchrun --tee``), with ``[rank<n>]: `` (PyTorch, in a process
+    group), or both, and other ranks write between them.
+    """
+    import re
+
+    root = re.search(rb"Root Cause [^=]*?\brank +: (\d+) \(local_rank: (\d+)\)", log)
+    if root is None:
+        return None
+    by_torch = rb"\[rank%s\]: " % root[1]
+    own = rb"^(?:\[%s\]:(?:%s)?|%s)(.*)" % (root[2], by_torch, by_torch)
+    lines = re.findall(own, log[: root.start()], re.MULTILINE)
+    begins = [i for i, line in enumerate(lines) if line.startswith(_TRACEBACK)]
+    return b"\n".join(lines[begins[-1] :]) if begins else None
 
 
 def _as_error(traceback: str) -> str:

@@ -1,7 +1,7 @@
 """The process above the supervisor: it waits for the supervisor's end, and cleans up if that was not a proper one.
 
-It adopts every orphan of the job (Linux), holds the reading ends of the replicas' pipes, so that no line is lost, and
-records that the job failed and why. Between start and end it sleeps in ``waitpid``.
+It adopts every process that the supervisor leaves behind (Linux), holds the reading ends of the replicas' pipes, so
+that no line is lost, and records that the job failed and why. Between start and end it sleeps in ``waitpid``.
 """
 
 from __future__ import annotations

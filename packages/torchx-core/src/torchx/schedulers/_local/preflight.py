@@ -72,6 +72,21 @@ def check_script(args: Sequence[str], cwd: str, role: str) -> None:
         )
 
 
+def check_handed_on(args: Sequence[str], cwd: str, path: str, role: str) -> None:
+    """Refuses a shell command that only runs a program which is not there: ``sh -c 'exec "$0" ... "$@"' PROGRAM``.
+
+    Args:
+        args: the command, shell first.
+        cwd, path, role: as for :py:func:`find_program`.
+
+    Raises:
+        UsageError: there is no such program, or it may not be run.
+    """
+    if os.path.basename(args[0]) in _SHELLS and list(args[1:2]) == ["-c"] and len(args) > 3:
+        if args[2].startswith('exec "$0" '):
+            find_program(args[3], cwd, path, role)
+
+
 def find_script(args: Sequence[str]) -> str | None:
     """The script file that a Python command runs; None where there is none, or that can't be told for certain."""
     program = os.path.basename(args[0])

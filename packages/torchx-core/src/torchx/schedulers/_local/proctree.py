@@ -131,13 +131,13 @@ def kill_all(
         time.sleep(0.01)
 
 
-def has_no_children(pid: int, but: int) -> bool:
-    """Whether ``but`` is the only child of a process; False also where that can't be told cheaply."""
+def has_no_children(pid: int) -> bool:
+    """Whether a process has no child; False also where that can't be told cheaply."""
     if PORTABLE:
         return False
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return file.read().split() == [str(but)]
+            return not file.read().split()
     except OSError:  # a kernel without CONFIG_PROC_CHILDREN
         return False
 

@@ -102,7 +102,7 @@ class Store:
 
     def request(self, app_id: str) -> dict[str, Any] | None:
         """What was submitted; None where there is no such job."""
-        return _read_json(os.path.join(self.folder(app_id), REQUEST_FILE)) if _is_app_id(app_id) else None
+        return _read_json(os.path.join(self.folder(app_id), REQUEST_FILE), "roles") if _is_app_id(app_id) else None
 
     def state(self, app_id: str) -> dict[str, Any] | None:
         """The job's record now; None where there is no such job.
@@ -163,10 +163,11 @@ class Store:
 
     def _read_state(self, app_id: str) -> dict[str, Any] | None:
         folder = self.folder(app_id)
-        state = _read_json(os.path.join(folder, STATE_FILE))
+        state = _read_json(os.path.join(folder, STATE_FILE), "replicas")
         if state is None and self.exists(app_id):
             # Read again: it may have been written between the two looks.
-            state = _read_json(os.path.join(folder, STATE_FILE)) or {"state": "SUBMITTED", "msg": "", "replicas": []}
+            not_yet = {"state": "SUBMITTED", "msg": "", "replicas": []}
+            state = _read_json(os.path.join(folder, STATE_FILE), "replicas") or not_yet
         return state
 
     def _check_alive(self, app_id: str, state: dict[str, Any]) -> dict[str, Any] | None:
@@ -221,13 +222,16 @@ def _is_app_id(name: str) -> bool:
     return bool(name) and not name.startswith(".") and os.sep not in name and "\0" not in name
 
 
-def _read_json(path: str) -> dict[str, Any] | None:
+def _read_json(path: str, part: str) -> dict[str, Any] | None:
+    """A record; None where there is no such file. ``part`` is one of the things that it must have."""
     import json
 
     try:
         with open(path, "rb") as file:
-            record: dict[str, Any] = json.loads(file.read())
-            return record
+            record = json.loads(file.read())
+        if not isinstance(record, dict) or part not in record:
+            raise ValueError(f"it has no `{part}`")
+        return record
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:

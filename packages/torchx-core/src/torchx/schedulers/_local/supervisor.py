@@ -211,7 +211,7 @@ class Supervisor:
     # -- ends and restarts -----------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
-        while self._running:
+        while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
@@ -302,7 +302,7 @@ class Supervisor:
 
     def _finish(self) -> None:
         """Leaves no process, no byte in a pipe, and the end on disk."""
-        if not proctree.has_no_children(self._guardian_pid, os.getpid()):
+        if not proctree.has_no_children(os.getpid()):
             self._kill_everybody()
         for replica in self._replicas:
             self._drain(replica)
