@@ -106,3 +106,28 @@ def test_job_is_no_lost_one_while_its_guardian_still_starts_it(jobs: Jobs, monke
     not_yet = {"state": "SUBMITTED", "msg": "", "replicas": []}
     monkeypatch.setattr(jobs.scheduler._store, "request", lambda _: {**request, "submitter": [0, None]})
     assert jobs.scheduler._store._check_alive(app_id, not_yet) == not_yet
+
+
+def test_threads_that_delete_one_running_job_all_succeed(jobs: Jobs, home: Path) -> None:
+    app_id = jobs.submit(role("sleep", "1000"))
+    together = threading.Barrier(4)
+
+    def delete() -> None:
+        together.wait()
+        jobs.scheduler.delete(app_id)
+
+    with ThreadPoolExecutor(4) as pool:
+        results = [pool.submit(delete) for _ in range(4)]
+    assert [result.exception() for result in results] == [None] * 4
+    assert list((home / "local").iterdir()) == []
+
+
+def test_open_files_of_the_submitter_are_not_the_jobs(jobs: Jobs) -> None:
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    app_id = jobs.submit(shell("echo up; sleep 1000"))
+    os.close(write)
+    os.set_blocking(read, False)
+    until(lambda: jobs.lines(app_id))
+    assert os.read(read, 1) == b""  # its end: nobody can write to it any more
+    os.close(read)

@@ -20,8 +20,10 @@ START_TIMEOUT = 120.0
 """Seconds in which all replicas of a job must have been started."""
 
 _ANSWER_FD = 3
+# What the submitting process left open to its children (a lock, somebody's pipe) is not the job's.
 _CODE = """
-import sys
+import os, sys
+os.closerange(4, 65536)
 sys.path.insert(0, sys.argv[1])
 from torchx.schedulers._local.detached import main
 main(3)

@@ -93,11 +93,14 @@ class Store:
         return final
 
     def remove(self, app_id: str) -> None:
-        """Deletes a job's folder with all that is in it; the job must have ended."""
+        """Deletes a job's folder with all that is in it; the job must have ended, or be deleted by somebody else."""
         import shutil
 
         gone = os.path.join(self.root, f".gone-{app_id}")
-        os.rename(self.folder(app_id), gone)
+        try:
+            os.rename(self.folder(app_id), gone)
+        except FileNotFoundError:
+            return
         shutil.rmtree(gone)
 
     def request(self, app_id: str) -> dict[str, Any] | None:
