@@ -173,11 +173,12 @@ def test_hydra_makes_the_app_of_a_configuration_with_overrides() -> None:
         (["-cn", "train", "no_such=1"], "no_such"),
         (["-cn", "train", "~_target_"], "not an AppDef"),
         (["-cn", "train", "-cd", "nowhere"], "nowhere"),
+        (["-cn", "torn"], "torn.yaml"),
     ],
-    ids=["no-config", "unknown-override", "no-target", "no-folder"],
+    ids=["no-config", "unknown-override", "no-target", "no-folder", "no-yaml"],
 )
-@pytest.mark.usefixtures("hydra_config")
-def test_hydra_errors_are_told_in_one_line(argv: list[str], reason: str) -> None:
+def test_hydra_errors_are_told_in_one_line(hydra_config: Path, argv: list[str], reason: str) -> None:
+    (hydra_config / "torn.yaml").write_text("roles: [{")
     with pytest.raises(UsageError) as caught:
         _made(utils.hydra, *argv)
     assert reason in caught.value.message

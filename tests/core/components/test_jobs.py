@@ -13,6 +13,7 @@ from torchx.components.component_test_base import ComponentTestCase
 from torchx.components.integration_tests import component_provider as providers
 from torchx.runner import get_runner
 from torchx.specs import AppState
+from torchx.specs.finder import get_components
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +116,7 @@ def test_torchrun_gets_the_programs_words_byte_for_byte(
         providers.TouchComponentProvider,
         providers.CopyComponentProvider,
         providers.BoothComponentProvider,
+        providers.HydraComponentProvider,
         providers.ServeComponentProvider,
     ],
 )
@@ -134,7 +136,12 @@ def test_the_integration_jobs_succeed(provider: type[ComponentProvider]) -> None
 
 @pytest.mark.parametrize(
     "provider",
-    [providers.DDPComponentProvider, providers.SpmdComponentProvider, providers.TensorboardComponentProvider],
+    [
+        providers.DDPComponentProvider,
+        providers.SpmdComponentProvider,
+        providers.TorchrunComponentProvider,
+        providers.TensorboardComponentProvider,
+    ],
 )
 def test_the_integration_jobs_that_need_more_are_made(provider: type[ComponentProvider]) -> None:
     made = provider("local_cwd", "img")
@@ -142,6 +149,12 @@ def test_the_integration_jobs_that_need_more_are_made(provider: type[ComponentPr
     app: AppDef = made.get_app_def()
     made.tearDown()
     assert app.roles[0].image == "img"
+
+
+def test_there_is_an_integration_job_for_every_built_in_component() -> None:
+    made = {name.removesuffix("ComponentProvider").lower() for name in vars(providers) if name.endswith("Provider")}
+    built_in = {name.rpartition(".")[2] for name in get_components() if name.startswith(("dist.", "utils."))}
+    assert made >= built_in | {"serve", "tensorboard"}
 
 
 def test_tensorboard_runs_for_a_limited_time(work: Path, command: Callable[[str, str], None]) -> None:

@@ -29,6 +29,7 @@ def compose_app(config_dir: str, config_name: str, overrides: Sequence[str]) -> 
         hydra = import_module("hydra")
         hydra_error = import_module("hydra.errors").HydraException
         config_error = import_module("omegaconf.errors").OmegaConfBaseException
+        yaml_error = import_module("yaml").YAMLError
         instantiate = import_module("hydra.utils").instantiate
     except ModuleNotFoundError as e:
         raise TorchXError("component `hydra` needs Hydra, which is not installed", hint="pip install hydra-core") from e
@@ -37,7 +38,7 @@ def compose_app(config_dir: str, config_name: str, overrides: Sequence[str]) -> 
     try:
         with hydra.initialize_config_dir(config_dir=folder, version_base=None):
             app = instantiate(hydra.compose(config_name=config_name, overrides=list(overrides)), _convert_="all")
-    except (hydra_error, config_error) as e:
+    except (hydra_error, config_error, yaml_error) as e:
         reason = " ".join(str(e).split())  # its messages go over several lines
         raise UsageError(f"Hydra configuration `{config_name}` in `{config_dir}`: {reason}") from e
     if not isinstance(app, AppDef):

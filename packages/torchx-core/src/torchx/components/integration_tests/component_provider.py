@@ -7,12 +7,15 @@ to succeed, and calls ``tearDown`` at the end.
 from __future__ import annotations
 
 import abc
+import json
 import os
 import shutil
 import tempfile
+import textwrap
 from typing import TYPE_CHECKING
 
 from torchx.components import dist, metrics, serve, utils
+from torchx.specs import Resource
 
 if TYPE_CHECKING:
     from torchx.specs import AppDef
@@ -107,6 +110,30 @@ class BoothComponentProvider(_InFolder):
 
     def get_app_def(self) -> AppDef:
         return utils.booth(x1=1.0, x2=3.0, tracker_base=self._path("results"), image=self._image)
+
+
+class HydraComponentProvider(_InFolder):
+    """``utils.hydra``. The test's own environment needs Hydra."""
+
+    _JOB = """
+        _target_: torchx.specs.AppDef
+        name: hydra
+        roles:
+          - {_target_: torchx.specs.Role, name: hydra, image: "", entrypoint: echo, args: [hello]}
+    """
+
+    def get_app_def(self) -> AppDef:
+        self._file("job.yaml", textwrap.dedent(self._JOB))
+        app = utils.hydra(f"roles.0.image={json.dumps(self._image)}", config_name="job", config_dir=self._folder)
+        app["hydra"].resource = Resource(cpu=1, gpu=0, memMB=1024)
+        return app
+
+
+class TorchrunComponentProvider(ComponentProvider):
+    """``dist.torchrun``: a module that is part of PyTorch, started on two nodes."""
+
+    def get_app_def(self) -> AppDef:
+        return dist.torchrun("--help", m="torch.distributed.run", j="2x1", image=self._image)
 
 
 class DDPComponentProvider(ComponentProvider):

@@ -82,9 +82,9 @@ def check_handed_on(args: Sequence[str], cwd: str, path: str, role: str) -> None
     Raises:
         UsageError: there is no such program, or it may not be run.
     """
-    if os.path.basename(args[0]) in _SHELLS and list(args[1:2]) == ["-c"] and len(args) > 3:
-        if args[2].startswith('exec "$0" '):
-            find_program(args[3], cwd, path, role)
+    is_shell = os.path.basename(args[0]) in _SHELLS and len(args) > 3
+    if is_shell and args[1] == "-c" and args[2].startswith('exec "$0" '):
+        find_program(args[3], cwd, path, role)
 
 
 def find_script(args: Sequence[str]) -> str | None:
