@@ -228,6 +228,16 @@ def test_portable_cancel_ends_stubborn_processes(jobs: Jobs) -> None:
 
 
 @pytest.mark.usefixtures("portable")
+def test_portable_cancel_ends_processes_that_left_their_session(jobs: Jobs) -> None:
+    app_id = jobs.submit(shell("setsid sh -c \"trap '' TERM; sleep 1000 & echo up; sleep 1000\" & wait"))
+    until(lambda: jobs.lines(app_id))
+    assert len(jobs.processes(app_id)) >= 3
+    jobs.scheduler.cancel(app_id)
+    assert jobs.wait(app_id).state is AppState.CANCELLED
+    assert jobs.processes(app_id) == []
+
+
+@pytest.mark.usefixtures("portable")
 @pytest.mark.parametrize("victim", [0, 1], ids=["supervisor", "guardian"])
 def test_portable_killed_watcher_takes_the_job_with_it(jobs: Jobs, victim: int) -> None:
     app_id = jobs.submit(shell("(sleep 1000) & echo up; sleep 1000; sleep 1000"))

@@ -98,6 +98,17 @@ def marked(marker: str) -> list[int]:
     return found
 
 
+def groups_of(pids: list[int]) -> set[int]:
+    """The process group ids of some processes."""
+    found = set()
+    for pid in pids:
+        try:
+            found.add(os.getpgid(pid))
+        except ProcessLookupError:
+            continue
+    return found
+
+
 def send(pids: list[int], number: signal.Signals) -> None:
     """Sends a signal to each process; those that have ended meanwhile are passed over."""
     for pid in pids:

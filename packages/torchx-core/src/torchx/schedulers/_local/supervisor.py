@@ -76,6 +76,7 @@ class Supervisor:
         self._started = time.time()
         self._ending: str | None = None  # the state that the job will end in
         self._kill_at: float | None = None
+        self._escaping: set[int] = set()
         self._full_since: float | None = None
         self._lost_lines: str | None = None  # why lines could not be written
         self._identity = {
@@ -285,7 +286,10 @@ class Supervisor:
             replica.stopped = True
         if self._running:
             self._kill_at = time.monotonic() + GRACE
-            proctree.send(self._family(), signal.SIGTERM)
+            family = self._family()
+            if proctree.PORTABLE:  # where no orphan comes back to us: the groups that they will be found by
+                self._escaping = proctree.groups_of(family)
+            proctree.send(family, signal.SIGTERM)
         self._changed()
 
     def _family(self) -> list[int]:
@@ -294,9 +298,8 @@ class Supervisor:
 
     def _kill_everybody(self) -> None:
         me = os.getpid()
-        left = proctree.kill_all(
-            {me, self._guardian_pid}, set(self._running), {me, self._guardian_pid}, timeout=_KILL_TIMEOUT
-        )
+        groups = {*self._running, *self._escaping}
+        left = proctree.kill_all({me, self._guardian_pid}, groups, {me, self._guardian_pid}, timeout=_KILL_TIMEOUT)
         if left:
             self._msg += f"; could not kill: {', '.join(map(str, left))}"
 
