@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -191,6 +192,17 @@ def test_a_broken_command_plugin_spoils_only_itself(site: Site, hello: Site, cli
     assert done.code == 1
     assert "acme-broken 1.0" in done.error
     assert "no_such_module" in done.error
+
+
+def test_what_a_plugin_prints_at_import_is_no_output_of_a_command(site: Site, cli: Cli) -> None:
+    site.add(
+        "acme-noisy",
+        modules={"acme_noisy": "print('noise')"},
+        entry_points={"torchx.plugins": {"noisy": "acme_noisy"}},
+    )
+    done = cli("runopts", "local_cwd", "--json")
+    assert "log_dir" in json.loads(done.out)["local_cwd"]
+    assert done.err == "noise\n"
 
 
 def test_a_command_that_cannot_be_made_names_its_plugin(site: Site, cli: Cli) -> None:
