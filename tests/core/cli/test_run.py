@@ -483,3 +483,17 @@ def test_names_with_line_ends_stay_in_their_line(cli: Cli, workdir: Path) -> Non
     done = cli("run", "-s", "local_cwd", "names.py:job")
     assert done.err.splitlines()[0] == "a b\\x1b[2J/0 hi"
     assert cli("status", "local_cwd://torchx/no\npe\x1b[2J").err.splitlines()[0].endswith("/no pe\\x1b[2J`")
+
+
+@pytest.mark.parametrize("text", ["nowhere", "{nowhere: lib}"], ids=["path", "mapping"])
+def test_a_workspace_that_does_not_exist_is_refused_whatever_the_scheduler(cli: Cli, text: str) -> None:
+    done = cli("run", "-s", "local_cwd", "--workspace", text, "utils.echo")
+    assert (done.code, done.error) == (2, "workspace `nowhere` does not exist")
+
+
+def test_a_current_folder_that_is_gone_is_told(cli: Cli, workdir: Path) -> None:
+    (workdir / "gone").mkdir()
+    os.chdir(workdir / "gone")
+    (workdir / "gone").rmdir()
+    done = cli("run", "-s", "local_cwd", "utils.echo")
+    assert (done.code, done.error) == (2, "the current folder does not exist any more")

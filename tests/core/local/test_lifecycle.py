@@ -133,6 +133,14 @@ def test_a_follower_sees_the_lines_of_all_attempts(jobs: Jobs) -> None:
     assert jobs.lines(app_id, should_tail=True) == ["run\n"] * 3
 
 
+def test_lines_of_two_attempts_are_never_one(jobs: Jobs) -> None:
+    code = "printf out; printf err >&2; [ -e again ] || { touch again; exit 1; }"
+    app_id = jobs.submit(shell(code, max_retries=1))
+    assert jobs.wait(app_id).state is AppState.SUCCEEDED
+    assert jobs.lines(app_id, streams=Stream.STDOUT) == ["out\n", "out"]
+    assert sorted(line.strip() for line in jobs.lines(app_id)) == ["err", "err", "out", "out"]
+
+
 def test_repeated_schedule_is_one_job(jobs: Jobs) -> None:
     info = jobs.scheduler.submit_dryrun(AppDef("job", [shell("sleep 1000")]), {})
     jobs.ids = [jobs.scheduler.schedule(info)]

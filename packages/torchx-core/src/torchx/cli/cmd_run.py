@@ -177,7 +177,20 @@ def _dryrun(runner: Runner, job: Job, scheduler: str, args: argparse.Namespace) 
 def _workspace(given: str | None) -> str | None:
     import os
 
-    return os.getcwd() if given is None else given or None
+    if given is None:
+        try:
+            return os.getcwd()
+        except FileNotFoundError as error:
+            raise UsageError("the current folder does not exist any more", hint="cd to a folder that exists") from error
+    if not given:
+        return None
+    from torchx.specs.api import Workspace
+
+    # Here and not only by who builds it: a scheduler that needs no workspace would accept any.
+    for project in Workspace.from_str(given).projects:
+        if "://" not in project and not os.path.exists(project):
+            raise UsageError(f"workspace `{project}` does not exist", hint="name an existing folder")
+    return given
 
 
 def _show(info: AppDryRunInfo[Any], scheduler: str, args: argparse.Namespace) -> None:

@@ -112,7 +112,11 @@ def find_config_files(dirs: Iterable[str] | None = None) -> list[str]:
 
 def default_dirs() -> list[str]:
     """The folders that are looked into: the current one, then the home folder."""
-    return [os.getcwd(), os.path.expanduser("~")]
+    home = os.path.expanduser("~")
+    try:
+        return [os.getcwd(), home]
+    except FileNotFoundError:  # the current folder was removed: it has no file
+        return [home]
 
 
 def read_config(path: str) -> ConfigFile:

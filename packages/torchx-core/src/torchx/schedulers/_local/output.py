@@ -65,6 +65,10 @@ class Output:
             self._partial[stream] = partial + data
         self.drain()
 
+    def unended(self) -> list[str]:
+        """The streams whose last line has no end yet."""
+        return [stream for stream, rest in self._partial.items() if rest]
+
     def drain(self) -> None:
         """Writes what is pending.
 

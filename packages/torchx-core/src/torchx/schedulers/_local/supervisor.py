@@ -265,6 +265,9 @@ class Supervisor:
 
     def _restart(self, group: Group) -> None:
         for replica in group.take_restarting():
+            # The next attempt's first line is not the end of the last one's.
+            for stream in replica.output.unended() if replica.output else ():
+                self._keep(replica, stream, b"\n")
             problem = self._start(replica)
             self._changed()
             if problem:
