@@ -133,11 +133,12 @@ def test_what_can_not_start_is_one_error_and_leaves_nothing(
     Path("plain").write_text("x")
     Path("empty").write_text("x")
     Path("empty").chmod(0o755)
+    long_sleep = f"sleep 10000.{os.getpid()}"  # told from those of other tests
     with pytest.raises(TorchXError) as error:
-        jobs.submit(shell("sleep 1000", name="v"), role(*command))
+        jobs.submit(role(*long_sleep.split(), name="v"), role(*command))
     assert str(error.value).startswith(message)
     assert not (home / "local").exists() or not [*(home / "local").iterdir()]
-    assert not _anybody("sleep 1000")
+    assert not _anybody(long_sleep)
 
 
 def test_log_dir_that_can_not_be_written_is_one_error(jobs: Jobs, home: Path) -> None:

@@ -1,6 +1,8 @@
-"""The names of the files in a local job's folder."""
+"""The names of the files in a local job's folder, and who may enter it."""
 
 from __future__ import annotations
+
+import os
 
 REQUEST_FILE = "request.json"
 """What was submitted; written once."""
@@ -27,3 +29,19 @@ TERMINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 
 TOKEN_VARIABLE = "TORCHX_LOCAL_TOKEN"
 """Environment variable that marks every process of a job."""
+
+
+def make_private(path: str) -> None:
+    """Makes a folder, and those above it that are missing, all of them for their owner alone; it may exist already.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    try:
+        os.mkdir(path, 0o700)
+    except FileNotFoundError:
+        make_private(os.path.dirname(path))
+        make_private(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise

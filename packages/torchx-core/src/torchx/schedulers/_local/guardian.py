@@ -7,7 +7,6 @@ that no line is lost, and records that the job failed and why. Between start and
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from torchx.schedulers._local import proctree
@@ -15,6 +14,7 @@ from torchx.schedulers._local.files import PULSE_FILE, STATE_FILE, TERMINAL
 from torchx.schedulers._local.lost import lost_message, mark_failed
 from torchx.schedulers._local.output import STREAMS, Output, read_available
 from torchx.schedulers._local.records import to_json
+from torchx.schedulers._local.signals import signal
 from torchx.schedulers._local.statefile import write_atomic
 
 TYPE_CHECKING = False

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import marshal
 import os
-import signal
 import sys
 
 from torchx.errors import TorchXError
 from torchx.schedulers._local.files import SUPERVISOR_LOG
+from torchx.schedulers._local.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

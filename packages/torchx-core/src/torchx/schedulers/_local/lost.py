@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from torchx.schedulers._local.files import SUPERVISOR_LOG, TERMINAL
+from torchx.schedulers._local.signals import signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ def lost_message(code: int | None) -> str:
     if code is None:
         return "the job's supervisor process is gone; its replicas were killed"
     if code < 0:
-        return f"the job's supervisor process was killed by {_signal_name(-code)}; its replicas were killed with it"
+        return f"the job's supervisor process was killed by {signal_name(-code)}; its replicas were killed with it"
     return f"the job's supervisor process failed (exit code {code}, see {SUPERVISOR_LOG}); its replicas were killed"
 
 
@@ -26,12 +27,3 @@ def mark_failed(state: dict[str, Any], msg: str) -> dict[str, Any]:
         replica if replica["state"] in TERMINAL else {**replica, "state": "FAILED"} for replica in state["replicas"]
     ]
     return {**state, "state": "FAILED", "msg": msg, "finished": time.time(), "replicas": replicas}
-
-
-def _signal_name(number: int) -> str:
-    import signal
-
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return f"signal {number}"

@@ -7,9 +7,10 @@ A process is told by its id *and* its start time: ids are used again. On Linux `
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
+
+from torchx.schedulers._local.signals import signal
 
 PORTABLE = not sys.platform.startswith("linux") or bool(os.environ.get("TORCHX_LOCAL_PORTABLE"))
 
@@ -109,7 +110,7 @@ def groups_of(pids: list[int]) -> set[int]:
     return found
 
 
-def send(pids: list[int], number: signal.Signals) -> None:
+def send(pids: list[int], number: int) -> None:
     """Sends a signal to each process; those that have ended meanwhile are passed over."""
     for pid in pids:
         try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import time
+
+from torchx.schedulers._local.signals import signal, signal_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,11 +95,7 @@ class Replica:
         code = self.exit_code or 0
         if code >= 0:
             return f"replica {name} exited with code {code}"
-        try:
-            text = signal.Signals(-code).name
-        except ValueError:
-            text = f"signal {-code}"
-        return f"replica {name} was killed by {text}"
+        return f"replica {name} was killed by {signal_name(-code)}"
 
     def record(self) -> dict[str, Any]:
         """What the state file says of it."""
@@ -143,7 +140,7 @@ class Group:
         self.kill_at = None
         return taken
 
-    def kill(self, number: signal.Signals, replicas: list[Replica] | None = None) -> None:
+    def kill(self, number: int, replicas: list[Replica] | None = None) -> None:
         """Sends a signal to the process groups of those that are to be restarted and still run."""
         if number == signal.SIGKILL:
             self.kill_at = None

@@ -13,7 +13,7 @@ from torchx.util.light_dataclass import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from torchx.schedulers._local.images import ImageProvider
@@ -63,7 +63,11 @@ class PopenRequest:
     token: str = field(default_factory=random_id)
 
     def __str__(self) -> str:
-        return render(self)
+        from torchx.util.masking import job_secrets, mask_text
+
+        return mask_text(render(self), job_secrets(self.app))
+
+    __repr__ = __str__
 
 
 def build_request(
@@ -127,17 +131,26 @@ def _check_role(role: Role) -> None:
         raise UsageError(f"role `{role.name}` has no entrypoint", hint="set the program to run: Role(entrypoint=...)")
     if role.num_replicas < 1:
         raise UsageError(f"role `{role.name}` has {role.num_replicas} replicas", hint="num_replicas must be at least 1")
-    for text in (role.entrypoint, *role.args, *role.env, *role.env.values()):
+    # Values are not shown: they may be secret.
+    for what, text in _texts(role):
         if not isinstance(text, str):
             raise UsageError(
-                f"role `{role.name}`: arguments and environment must be strings, not {text!r}",
-                hint=f"write {str(text)!r}",
+                f"role `{role.name}`: {what} must be a string, not {type(text).__name__}", hint="write it in quotes"
             )
         if "\0" in text:
-            raise UsageError(f"role `{role.name}`: {text!r} holds a NUL character, which no process can be given")
+            raise UsageError(f"role `{role.name}`: {what} holds a NUL character, which no process can be given")
     for name in role.env:
         if not name or "=" in name:
             raise UsageError(f"role `{role.name}`: {name!r} can't be the name of an environment variable")
+
+
+def _texts(role: Role) -> Iterator[tuple[str, object]]:
+    """All that a process is given, each with what it is, in words."""
+    yield "the entrypoint", role.entrypoint
+    yield from ((f"argument {i}", arg) for i, arg in enumerate(role.args, 1))
+    for name, value in role.env.items():
+        yield f"the environment variable's name {name!r}", name
+        yield f"the environment variable {name!r}", value
 
 
 def _replica(
@@ -162,8 +175,7 @@ def _replica(
 
 
 def render(request: PopenRequest) -> str:
-    """The request as YAML-like text for people, secrets masked."""
-    from torchx.util.masking import mask_args, mask_env
+    """The request as YAML-like text, secrets included."""
     from torchx.util.shlex import join
 
     lines = [f"app_id: {request.app_id}", f"log_dir: {request.log_dir}", "roles:"]
@@ -172,11 +184,11 @@ def render(request: PopenRequest) -> str:
         for k, replica in enumerate(replicas):
             lines += [
                 f"    - replica: {k}",
-                f"      cmd: {join(mask_args(replica.args))}",
+                f"      cmd: {join(replica.args)}",
                 f"      cwd: {replica.cwd}",
                 "      env:",
             ]
-            lines += [f"        {key}={value}" for key, value in mask_env(replica.env).items()]
+            lines += [f"        {key}={value}" for key, value in replica.env.items()]
     return "\n".join(lines)
 
 

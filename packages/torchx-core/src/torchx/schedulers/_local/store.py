@@ -9,7 +9,14 @@ from __future__ import annotations
 import os
 
 from torchx.errors import TorchXError
-from torchx.schedulers._local.files import CANCEL_FILE, REQUEST_FILE, STATE_FILE, TERMINAL, TOKEN_VARIABLE
+from torchx.schedulers._local.files import (
+    CANCEL_FILE,
+    REQUEST_FILE,
+    STATE_FILE,
+    TERMINAL,
+    TOKEN_VARIABLE,
+    make_private,
+)
 from torchx.schedulers.ids import random_id
 
 TYPE_CHECKING = False
@@ -73,7 +80,7 @@ class Store:
         # A draft of its own for each call: one request may be submitted by several threads or processes at once.
         draft = os.path.join(self.root, f".new-{record['app_id']}-{random_id()}")
         try:
-            os.makedirs(self.root, mode=0o700, exist_ok=True)
+            make_private(self.root)
             os.mkdir(draft, 0o700)
             write_atomic(os.path.join(draft, REQUEST_FILE), json.dumps(record).encode())
             self._check_space(draft, sum(len(role["replicas"]) for role in record["roles"]))
@@ -143,8 +150,8 @@ class Store:
             return
         if state["state"] == "UNKNOWN":
             raise TorchXError(f"can't cancel `{app_id}`: {state['msg']}")
-        with open(os.path.join(self.folder(app_id), CANCEL_FILE), "wb"):
-            pass
+        path = os.path.join(self.folder(app_id), CANCEL_FILE)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
         # Read again: a supervisor that had written no state before looks for the file only after it has written one.
         supervisor = (self._read_state(app_id) or state).get("supervisor")
         if supervisor is not None:

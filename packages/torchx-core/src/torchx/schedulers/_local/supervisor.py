@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import time
 
 from torchx.schedulers._local import proctree
-from torchx.schedulers._local.files import CANCEL_FILE, PULSE_FILE, STATE_FILE
+from torchx.schedulers._local.files import CANCEL_FILE, PULSE_FILE, STATE_FILE, make_private
 from torchx.schedulers._local.output import STREAMS, Output, read_available
 from torchx.schedulers._local.poller import Poller
 from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.replica import GRACE, Group, Replica
+from torchx.schedulers._local.signals import signal
 from torchx.schedulers._local.statefile import StateWriter
 
 TYPE_CHECKING = False
@@ -155,7 +155,7 @@ class Supervisor:
         """Starts one replica; returns what went wrong."""
         try:
             if replica.output is None:
-                os.makedirs(replica.spec["log_dir"], mode=0o700, exist_ok=True)
+                make_private(replica.spec["log_dir"])
                 replica.output = Output(replica.spec["log_dir"])
                 for name, (read, _) in zip(STREAMS, replica.pipes, strict=True):
                     self._streams[read] = (replica, name)
