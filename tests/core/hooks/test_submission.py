@@ -169,8 +169,9 @@ def test_observer_that_fails_affects_neither_the_job_nor_the_others(
     assert status is not None
     assert status.state is AppState.SUCCEEDED
     assert [note[0] for note in told(notes)] == ["submitted", "submitted", "finished", "finished"]
-    messages = [record.getMessage() for record in caplog.records]
-    assert messages == [
+    messages = [record.getMessage().splitlines() for record in caplog.records]
+    assert [lines[-1] for lines in messages] == ["ValueError: boom"] * 2
+    assert [lines[0] for lines in messages] == [
         f"plugin `bad` failed in {hook}; the job is not affected"
         for hook in ("torchx_app_submitted", "torchx_app_finished")
     ]

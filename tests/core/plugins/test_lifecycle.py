@@ -96,7 +96,9 @@ def test_an_observer_that_fails_is_logged_and_stops_no_other(site: Site, caplog:
 
     for name in ("acme_plugin", "zeta_plugin"):
         assert sys.modules[name].SEEN == ["local_cwd://s/a", "SUCCEEDED"]
-    assert [record.getMessage() for record in caplog.records] == [
+    messages = [record.getMessage().splitlines() for record in caplog.records]
+    assert [lines[-1] for lines in messages] == ["SystemExit: boom"] * 2
+    assert [lines[0] for lines in messages] == [
         "plugin `acme` failed in torchx_app_submitted; the job is not affected",
         "plugin `acme` failed in torchx_app_finished; the job is not affected",
     ]

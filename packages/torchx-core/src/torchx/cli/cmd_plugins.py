@@ -27,7 +27,7 @@ class CmdPlugins(SubCommand):
 
     def run(self, args: argparse.Namespace) -> None:
         """Prints the list."""
-        from torchx.cli.errors import write_stderr
+        from torchx.cli.errors import mask, write_stderr
         from torchx.cli.output import print_json, print_table
         from torchx.plugins.manager import get_plugin_manager
 
@@ -37,7 +37,7 @@ class CmdPlugins(SubCommand):
         if args.json:
             print_json({"distributions": [_to_plain(d) for d in found], "contested": contested})
             return
-        rows = [(d.dist, d.version, d.source, d.status, _provides(d), d.error) for d in found]
+        rows = [(d.dist, d.version, d.source, d.status, _provides(d), mask(d.error or "")) for d in found]
         print_table(("DISTRIBUTION", "VERSION", "SOURCE", "STATUS", "ADDS", "WHAT DOES NOT WORK"), rows)
         for record in contested:
             write_stderr(f"{record['kind']} {record['name']} is provided by {', '.join(record['providers'])}\n")
@@ -53,6 +53,8 @@ def _some(names: tuple[str, ...], most: int = 8) -> str:
 
 
 def _to_plain(dist: PluginDistribution) -> dict[str, Any]:
+    from torchx.cli.errors import mask
+
     return {
         "dist": dist.dist,
         "version": dist.version,
@@ -61,7 +63,7 @@ def _to_plain(dist: PluginDistribution) -> dict[str, Any]:
         "hooks": list(dist.hooks),
         "names": {kind: list(names) for kind, names in dist.names.items()},
         "status": dist.status,
-        "error": dist.error,
+        "error": mask(dist.error) if dist.error else dist.error,
     }
 
 

@@ -6,6 +6,10 @@ import sys
 
 from torchx.errors import TorchXError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell tells it
@@ -20,13 +24,16 @@ class OutputError(TorchXError):
         super().__init__(f"cannot write to standard output: {error.strerror or error}")
 
 
-def print_error(error: BaseException, *, debug: bool = False) -> None:
+def print_error(error: BaseException, *, debug: bool = False, argv: Sequence[str] = ()) -> None:
     """Writes an error to standard error: ``error: ...``, then ``hint: ...`` where there is one.
 
     Args:
         error: what went wrong. Secrets in its text are masked.
         debug: also write the traceback, ahead of the error.
+        argv: the command line; what is secret there is masked in the error, too.
     """
+    from torchx.util.masking import attached_secrets, mask_text, secret_values
+
     lines = []
     if debug:
         import traceback
@@ -36,7 +43,7 @@ def print_error(error: BaseException, *, debug: bool = False) -> None:
     lines.append(f"{_label('error:', 'RED')} {message}")
     if hint:
         lines.append(f"{_label('hint:', 'BLUE')} {hint}")
-    write_stderr(mask("\n".join(lines)) + "\n")
+    write_stderr(mask_text("\n".join(lines), attached_secrets(error) | secret_values(args=argv)) + "\n")
 
 
 def describe_error(error: BaseException) -> tuple[str, str | None]:

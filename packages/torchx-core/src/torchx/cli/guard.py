@@ -43,12 +43,12 @@ def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> N
         if _reader_is_gone(sys.stdout) or _reader_is_gone(sys.stderr):
             _discard_output()
             sys.exit(EXIT_BROKEN_PIPE)
-        print_error(error, debug=debug)
+        print_error(error, debug=debug, argv=argv)
         sys.exit(EXIT_FAILURE)
     except Exception as error:
         if isinstance(error, OutputError):
             _discard_output()
-        print_error(error, debug=debug)
+        print_error(error, debug=debug, argv=argv)
         sys.exit(exit_status(error))
 
 

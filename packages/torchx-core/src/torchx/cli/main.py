@@ -145,9 +145,9 @@ def _run_command(subcmds: Mapping[str, SubCommand], name: str, args: Sequence[st
 
 def _set_up_logging(level: str | None) -> None:
     if level is not None:
-        import logging
+        from torchx.cli.log_format import set_up_logging
 
-        logging.basicConfig(level=level, format="%(asctime)s %(levelname)-8s %(name)s: %(message)s")
+        set_up_logging(level)
 
 
 def _show_help(subcmds: Mapping[str, SubCommand], *, missing_command: bool) -> None:

@@ -65,7 +65,11 @@ def app_to_plain(app: AppDef, *, show_secrets: bool = False) -> dict[str, Any]:
     plain: dict[str, Any] = to_plain(app)
     for role in plain["roles"]:
         role.pop("overrides", None)  # the values that they override with are what the attributes say already
-    return plain if show_secrets else _mask(plain, _secrets(app))
+    if show_secrets:
+        return plain
+    from torchx.util.masking import job_secrets
+
+    return _mask(plain, job_secrets(app))
 
 
 def app_to_text(app: AppDef, *, show_secrets: bool = False) -> str:
@@ -75,12 +79,7 @@ def app_to_text(app: AppDef, *, show_secrets: bool = False) -> str:
 
 def request_to_text(info: AppDryRunInfo[Any], *, show_secrets: bool = False) -> str:
     """The request of a dry run as readable text; a secret of the job is masked wherever it stands in the request."""
-    text = str(info)
-    if show_secrets:
-        return text
-    from torchx.util.masking import mask_text
-
-    return mask_text(text, _secrets(info._app) if info._app is not None else ())
+    return info._fmt(info.request) if show_secrets else str(info)
 
 
 def cfg_to_plain(cfg: Mapping[str, CfgVal], *, show_secrets: bool = False) -> dict[str, Any]:
@@ -174,13 +173,6 @@ def _is_bare_word(value: str) -> bool:
 def _looks_otherwise(word: str) -> bool:
     """Whether YAML would read the bare word as anything but text: a number, a time, a truth value."""
     return word.lower() in _YAML_WORDS or word[0] in "0123456789.+%" or ": " in word
-
-
-def _secrets(app: AppDef) -> set[str]:
-    """The values in a job that must not be shown, to find them wherever else they stand."""
-    from torchx.util.masking import secret_values
-
-    return {value for role in app.roles for value in secret_values(role.env, role.args)}
 
 
 def _mask(data: dict[str, Any], secrets: Iterable[str] = ()) -> dict[str, Any]:

@@ -103,10 +103,11 @@ class HookRelay:
         for impl in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
             try:
                 impl.function(*[event][: len(impl.argnames)])
-            except PLUGIN_FAILURES:
-                _logger().warning(
-                    "plugin `%s` failed in %s; the job is not affected", impl.plugin_name, hook, exc_info=True
-                )
+            except PLUGIN_FAILURES as error:
+                from torchx.util.masking import job_secrets, masked_traceback
+
+                text = masked_traceback(error, job_secrets(getattr(event, "app", None)))
+                _logger().warning("plugin `%s` failed in %s; the job is not affected\n%s", impl.plugin_name, hook, text)
 
     def _warn_of_broken(self) -> None:
         # A plugin that cannot be imported may hold the site's policy: its absence must not go unnoticed.

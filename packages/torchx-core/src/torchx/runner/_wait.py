@@ -52,4 +52,7 @@ def wait_for_end(ask: Callable[[], AppStatus | None], interval: float, timeout: 
 def _warn(error: BaseException) -> None:
     import logging
 
-    logging.getLogger(__name__).warning("the job's status can't be read now, trying again: %s", error)
+    from torchx.util.masking import mask_text
+
+    text = mask_text(str(error))
+    logging.getLogger(__name__).warning("the job's status can't be read now, trying again: %s", text)

@@ -85,6 +85,7 @@ class Runner:
         self._scheduler_params = scheduler_params or {}
         self._schedulers: dict[str, Scheduler[Any]] = {}
         self._apps: dict[str, AppDef] = {}
+        self._told: set[tuple[str, str]] = set()
         self._lock = allocate_lock()
 
     def __enter__(self) -> Self:
@@ -147,8 +148,9 @@ class Runner:
             ComponentValidationException: it is not a valid one.
             UsageError: an argument or option is wrong.
         """
-        info = self.dryrun_component(component, component_args, scheduler, cfg, workspace, parent_run_id)
-        return self.schedule(info)
+        with log_event("run_component", scheduler) as call, call.parts():
+            info = self.dryrun_component(component, component_args, scheduler, cfg, workspace, parent_run_id)
+            return self.schedule(info)
 
     def dryrun_component(
         self,
@@ -167,14 +169,16 @@ class Runner:
         from torchx.specs.builders import materialize_appdef
         from torchx.specs.finder import get_component
 
-        given_as_dict = isinstance(component_args, dict)
-        app = materialize_appdef(
-            get_component(component).fn,
-            [] if given_as_dict else list(component_args),
-            self._component_defaults.get(component),
-            config=dict(component_args) if isinstance(component_args, dict) else None,
-        )
-        return self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
+        with log_event("dryrun_component", scheduler) as call, call.parts():
+            call.hide(lambda: _argument_secrets(component_args))
+            given_as_dict = isinstance(component_args, dict)
+            app = materialize_appdef(
+                get_component(component).fn,
+                [] if given_as_dict else list(component_args),
+                self._component_defaults.get(component),
+                config=dict(component_args) if isinstance(component_args, dict) else None,
+            )
+            return self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
 
     def run(
         self,
@@ -196,8 +200,9 @@ class Runner:
         Returns:
             The app handle; with ``dryrun`` the request.
         """
-        info = self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
-        return info if dryrun else self.schedule(info)
+        with log_event("run", scheduler) as call, call.parts():
+            info = self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
+            return info if dryrun else self.schedule(info)
 
     def dryrun(
         self,
@@ -213,10 +218,14 @@ class Runner:
             The request, to be printed or passed to ``schedule``.
         """
         with log_event("dryrun", scheduler, app_image=_images(app), app_metadata=dict(app.metadata)) as call:
+            call.note(workspace=None if workspace is None else str(workspace))
+            call.hide(lambda: _secrets(app, cfg))
             if not app.roles:
                 raise UsageError(f"app `{app.name}` has no roles", hint="add at least one Role")
             sched = self._scheduler(scheduler)
             resolved = self._resolve(sched, scheduler, cfg)
+            call.note(runcfg=lambda: _as_json(resolved))
+            call.hide(lambda: _secrets(None, resolved))
             app = copy.deepcopy(app)
             self._set_environment(app, scheduler, parent_run_id)
             _set_metadata(app, scheduler)
@@ -229,8 +238,6 @@ class Runner:
             info = sched.submit_dryrun(app, resolved)
             info._app = app
             info._scheduler = scheduler
-            call.note(runcfg=lambda: _as_json(resolved), workspace=None if workspace is None else str(workspace))
-            call.hide(lambda: _secrets(info._app))
             return info
 
     def schedule(self, dryrun_info: AppDryRunInfo[Any]) -> str:
@@ -242,11 +249,12 @@ class Runner:
         Returns:
             The app handle.
         """
-        scheduler, app = dryrun_info._scheduler, dryrun_info._app
-        if scheduler is None:
-            raise UsageError("the dry run names no scheduler", hint="pass what Runner.dryrun() returned")
+        scheduler, app, cfg = dryrun_info._scheduler, dryrun_info._app, dryrun_info._cfg
         with log_event("schedule", scheduler, app_image=_images(app)) as call:
-            call.hide(lambda: _secrets(app))
+            call.note(app_metadata=None if app is None else app.metadata, runcfg=lambda: _as_json(cfg))
+            call.hide(lambda: _secrets(app, cfg))
+            if scheduler is None:
+                raise UsageError("the dry run names no scheduler", hint="pass what Runner.dryrun() returned")
             app_id = self._scheduler(scheduler).schedule(dryrun_info)
             call.note(app_id=app_id)
             handle = make_handle(scheduler, self._name, app_id)
@@ -254,7 +262,7 @@ class Runner:
                 with self._lock:
                     self._apps[handle] = app
             hooks = _hooks()
-            if hooks is not None:
+            if hooks is not None and self._is_news("submitted", handle):
                 from torchx.plugins.lifecycle import AppSubmitted
 
                 hooks.torchx_app_submitted(event=AppSubmitted(app_handle=handle, scheduler=scheduler, app=app))
@@ -275,11 +283,14 @@ class Runner:
         """
         from torchx.schedulers.api import workspace_of
 
-        with log_event("build_workspace", scheduler):
+        with log_event("build_workspace", scheduler) as call:
             sched = self._scheduler(scheduler)
             builder = workspace_of(sched)
             resolved = self._resolve(sched, scheduler, cfg)
+            call.note(runcfg=lambda: _as_json(resolved))
             app = app_or_role if isinstance(app_or_role, AppDef) else AppDef(app_or_role.name, [app_or_role])
+            call.note(app_image=_images(app))
+            call.hide(lambda: _secrets(app, resolved))
             built = copy.deepcopy(app)
             images: dict[tuple[str, Workspace], str] = {}
             if builder is not None:
@@ -311,8 +322,8 @@ class Runner:
 
     def status(self, app_handle: str) -> AppStatus | None:
         """The job's status, or None where the scheduler does not know it (any more)."""
-        scheduler, _, app_id = parse_app_handle(app_handle)
-        with log_event("status", scheduler, app_id):
+        with log_event("status") as call:
+            scheduler, app_id = _noted(call, app_handle)
             described = self._scheduler(scheduler).describe(app_id)
             return None if described is None else _status(described)
 
@@ -320,10 +331,11 @@ class Runner:
         """The status of several jobs, with one request per scheduler where the scheduler can do that."""
         handles = [*app_handles]
         groups: dict[str, list[str]] = {}
-        for handle in handles:
-            scheduler, _, app_id = parse_app_handle(handle)
-            groups.setdefault(scheduler, []).append(app_id)
-        with log_event("statuses"):
+        with log_event("statuses") as call:
+            for handle in handles:
+                scheduler, _, app_id = parse_app_handle(handle)
+                groups.setdefault(scheduler, []).append(app_id)
+            call.note(scheduler=",".join(groups))
             found = {name: self._scheduler(name).describe_many(ids) for name, ids in groups.items()}
         statuses: dict[str, AppStatus | None] = {}
         for handle in handles:
@@ -346,13 +358,13 @@ class Runner:
         Raises:
             TimeoutError: the job has not ended in time.
         """
-        scheduler, _, app_id = parse_app_handle(app_handle)
-        with log_event("wait", scheduler, app_id):
+        with log_event("wait") as call:
+            scheduler, app_id = _noted(call, app_handle)
             from torchx.runner._wait import wait_for_end
 
             status = wait_for_end(lambda: self._ask(scheduler, app_id), wait_interval, timeout)
             hooks = _hooks() if status is not None else None
-            if status is not None and hooks is not None:
+            if status is not None and hooks is not None and self._is_news("finished", app_handle):
                 from torchx.plugins.lifecycle import AppFinished
 
                 hooks.torchx_app_finished(event=AppFinished(app_handle=app_handle, scheduler=scheduler, status=status))
@@ -364,8 +376,8 @@ class Runner:
         Raises:
             UnknownAppException: the scheduler does not know the job.
         """
-        scheduler, _, app_id = parse_app_handle(app_handle)
-        with log_event("cancel", scheduler, app_id):
+        with log_event("cancel") as call:
+            _, app_id = _noted(call, app_handle)
             self._existing(app_handle).cancel(app_id)
 
     def stop(self, app_handle: str) -> None:
@@ -373,7 +385,8 @@ class Runner:
         import warnings
 
         warnings.warn("Runner.stop() is deprecated, use cancel()", DeprecationWarning, stacklevel=2)
-        self.cancel(app_handle)
+        with log_event("stop") as call, call.parts():
+            self.cancel(app_handle)
 
     def delete(self, app_handle: str) -> None:
         """Removes the job from the scheduler, cancelling it first if it runs.
@@ -381,16 +394,16 @@ class Runner:
         Raises:
             UnknownAppException: the scheduler does not know the job.
         """
-        scheduler, _, app_id = parse_app_handle(app_handle)
-        with log_event("delete", scheduler, app_id):
+        with log_event("delete") as call:
+            _, app_id = _noted(call, app_handle)
             self._existing(app_handle).delete(app_id)
             with self._lock:
                 self._apps.pop(app_handle, None)
 
     def describe(self, app_handle: str) -> AppDef | None:
         """The job as it was described, as far as the scheduler kept it; None where the scheduler does not know it."""
-        scheduler, _, app_id = parse_app_handle(app_handle)
-        with log_event("describe", scheduler, app_id):
+        with log_event("describe") as call:
+            scheduler, app_id = _noted(call, app_handle)
             described = self._scheduler(scheduler).describe(app_id)
             if described is None:
                 return None
@@ -400,19 +413,23 @@ class Runner:
 
     def describe_native(self, app_handle: str) -> AppDryRunInfo[Any] | None:
         """The scheduler's own record of the job; None where there is none or the scheduler does not offer it."""
-        scheduler, _, app_id = parse_app_handle(app_handle)
-        with log_event("describe_native", scheduler, app_id):
+        with log_event("describe_native") as call:
+            scheduler, app_id = _noted(call, app_handle)
             return self._scheduler(scheduler).describe_native(app_id)
 
     def list(self, scheduler: str, cfg: Cfg = None) -> builtins.list[ListAppResponse]:
         """The jobs that a scheduler knows, each with its handle."""
-        return [*self.iter_list(scheduler, cfg)]
+        with log_event("list", scheduler) as call, call.parts():
+            return [*self.iter_list(scheduler, cfg)]
 
     def iter_list(self, scheduler: str, cfg: Cfg = None) -> Iterator[ListAppResponse]:
         """``list``, row by row: the first rows come before the last ones have been read."""
-        with log_event("list", scheduler):
+        with log_event("iter_list", scheduler) as call:
             sched = self._scheduler(scheduler)
             resolved = None if cfg is None else self._resolve(sched, scheduler, cfg, to_submit=False)
+            if resolved is not None:
+                call.note(runcfg=lambda: _as_json(resolved))
+                call.hide(lambda: _secrets(None, resolved))
             for app in sched.iter_list(resolved):
                 app.app_handle = make_handle(scheduler, self._name, app.app_id)
                 yield app
@@ -446,8 +463,8 @@ class Runner:
             UnknownAppException: the scheduler does not know the job.
             NotImplementedError: the scheduler can't serve logs.
         """
-        scheduler, _, app_id = parse_app_handle(app_handle)
-        with log_event("log_lines", scheduler, app_id):
+        with log_event("log_lines") as call:
+            _, app_id = _noted(call, app_handle)
             sched = self._existing(app_handle)
             return sched.log_iter(app_id, role_name, k, regex, since, until, should_tail, streams=streams)
 
@@ -473,8 +490,8 @@ class Runner:
         """
         from torchx.runner._logs import LogQuery, log_blocks
 
-        scheduler, _, app_id = parse_app_handle(app_handle)
-        with log_event("log_lines", scheduler, app_id):
+        with log_event("log_blocks") as call, call.parts():
+            _, app_id = _noted(call, app_handle)
             sched = self._existing(app_handle)
             if replicas is None:
                 app = self.describe(app_handle)
@@ -509,6 +526,13 @@ class Runner:
         if not scheduler.exists(app_id):
             raise UnknownAppException(app_handle)
         return scheduler
+
+    def _is_news(self, what: str, app_handle: str) -> bool:
+        """Whether observers have not been told this of the job yet."""
+        with self._lock:
+            known = len(self._told)
+            self._told.add((what, app_handle))
+            return len(self._told) > known
 
     def _ask(self, scheduler: str, app_id: str) -> AppStatus | None:
         described = self._scheduler(scheduler).describe(app_id)
@@ -628,16 +652,30 @@ def _all_optional(opts: runopts) -> runopts:
     return relaxed
 
 
-def _secrets(app: AppDef | None) -> set[str]:
-    from torchx.util.masking import secret_values
+def _noted(call: log_event, app_handle: str) -> tuple[str, str]:
+    """The scheduler and the app id of a handle, which the call's record tells, too."""
+    scheduler, _, app_id = parse_app_handle(app_handle)
+    call.note(scheduler=scheduler, app_id=app_id)
+    return scheduler, app_id
 
-    return {secret for role in (app.roles if app else ()) for secret in secret_values(role.env, role.args)}
+
+def _secrets(app: AppDef | None, cfg: object) -> set[str]:
+    from torchx.util.masking import job_secrets
+
+    return job_secrets(app, cfg)
 
 
-def _as_json(cfg: Mapping[str, CfgVal]) -> str:
+def _argument_secrets(component_args: Sequence[str] | Mapping[str, Any]) -> set[str]:
+    from torchx.util.masking import job_secrets, secret_values
+
+    by_name = hasattr(component_args, "keys")
+    return job_secrets(None, component_args) if by_name else secret_values(args=[*component_args])
+
+
+def _as_json(cfg: object) -> str | None:
     import json
 
-    return json.dumps(dict(cfg), default=str)
+    return json.dumps(dict(cfg), default=str) if hasattr(cfg, "keys") else None  # type: ignore[call-overload]
 
 
 def _unknown_scheduler(name: str, known: Mapping[str, Callable[..., Any]]) -> TorchXError:

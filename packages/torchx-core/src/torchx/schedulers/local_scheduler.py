@@ -12,10 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from weakref import WeakValueDictionary
 
 from torchx.errors import TorchXError, UsageError, nearest
-from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG, TERMINAL
+from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG, TERMINAL, make_private
 from torchx.schedulers._local.images import CWDImageProvider, ImageProvider, LocalDirectoryImageProvider
 from torchx.schedulers._local.opts import Opts
-from torchx.schedulers._local.request import PopenRequest, ReplicaParam, build_request, role_from_record, to_record
+from torchx.schedulers._local.request import (
+    PopenRequest,
+    ReplicaParam,
+    build_request,
+    render,
+    role_from_record,
+    to_record,
+)
 from torchx.schedulers._local.store import AppExistsError, Store, hostname
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
 from torchx.schedulers.ids import make_unique
@@ -90,7 +97,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         app_id = _new_app_id(app.name)
         images = self._image_provider_class()
         request = build_request(app, cfg, app_id=app_id, app_folder=self._store.folder(app_id), images=images)
-        return AppDryRunInfo(request, str)
+        return AppDryRunInfo(request, render)
 
     def schedule(self, dryrun_info: AppDryRunInfo[PopenRequest]) -> str:
         """Starts the job and returns when all replicas have been started.
@@ -193,16 +200,10 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             return None
         import json
 
-        from torchx.util.masking import mask_args, mask_env
-
-        def render(record: dict[str, Any]) -> str:
-            shown = json.loads(json.dumps(record))
-            for role in shown["roles"]:
-                for part in (role["spec"], *role["replicas"]):
-                    part["env"], part["args"] = dict(mask_env(part["env"])), list(mask_args(part["args"]))
-            return json.dumps(shown, indent=2)
-
-        return AppDryRunInfo(request, render)
+        info: AppDryRunInfo[Any] = AppDryRunInfo(request, lambda record: json.dumps(record, indent=2))
+        roles = [role_from_record(role) for role in request["roles"]]
+        info._app = AppDef(name=request["name"], roles=roles, metadata=request["metadata"])
+        return info
 
     def exists(self, app_id: str) -> bool:
         return self._store.exists(app_id)
@@ -388,7 +389,7 @@ def _program(role: str, param: ReplicaParam) -> str:
 
 def _make_log_folder(path: str) -> None:
     try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        make_private(path)
         if not os.access(path, os.W_OK):
             raise PermissionError(13, "Permission denied", path)
     except OSError as error:

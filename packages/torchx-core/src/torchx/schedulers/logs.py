@@ -266,5 +266,8 @@ def _after_failure(reader: _Reader[K], error: TransientLogError, now: float) -> 
         return b"", now + delay
     import logging
 
-    logging.getLogger(__name__).warning("the log of %s is given up after %d s: %s", reader.key, GIVE_UP_AFTER, error)
+    from torchx.util.masking import mask_text
+
+    text = mask_text(str(error))
+    logging.getLogger(__name__).warning("the log of %s is given up after %d s: %s", reader.key, GIVE_UP_AFTER, text)
     return reader.lines.flush(), None

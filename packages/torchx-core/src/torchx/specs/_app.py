@@ -54,7 +54,7 @@ class RetryPolicy(str, Enum):
 
 
 class AppDryRunInfo(Generic[T, C]):
-    """The native request that a scheduler would be sent. Its ``repr`` is the request made readable.
+    """The native request that a scheduler would be sent. Its ``repr`` is the request made readable, secrets masked.
 
     ``AppDryRunInfo[Request]`` and ``AppDryRunInfo[Request, Config]`` are both valid types.
 
@@ -72,7 +72,9 @@ class AppDryRunInfo(Generic[T, C]):
         self._scheduler: str | None = None
 
     def __repr__(self) -> str:
-        return self._fmt(self.request)
+        from torchx.util.masking import job_secrets, mask_text
+
+        return mask_text(self._fmt(self.request), job_secrets(self._app, self._cfg))
 
 
 @dataclass

@@ -215,7 +215,9 @@ def build_trackers(factory_and_config: Mapping[str, str | None]) -> Iterable[Tra
         except (UnknownPluginError, PluginLoadError, DuplicatePluginError, ModuleNotFoundError) as e:
             import logging
 
-            logging.getLogger(__name__).warning("nothing is tracked with `%s`: %s", name, e)
+            from torchx.util.masking import mask_text
+
+            logging.getLogger(__name__).warning("nothing is tracked with `%s`: %s", name, mask_text(str(e)))
     return trackers
 
 

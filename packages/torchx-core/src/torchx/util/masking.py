@@ -11,7 +11,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from torchx.util.secret_names import is_reference, is_secret_name, may_name_secret
 
-__all__ = ["MASK", "is_secret_name", "mask_args", "mask_data", "mask_env", "mask_text", "secret_values"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from torchx.specs import AppDef
+
+__all__ = [
+    "MASK",
+    "attach_secrets",
+    "attached_secrets",
+    "is_secret_name",
+    "job_secrets",
+    "mask_args",
+    "mask_data",
+    "mask_env",
+    "mask_text",
+    "masked_traceback",
+    "secret_values",
+]
 
 MASK = "******"
 """What is shown instead of a secret; its length tells nothing."""
@@ -87,10 +103,61 @@ def mask_data(data: object, secrets: Iterable[str] = ()) -> object:
 
 
 def secret_values(env: Mapping[str, str] | None = None, args: Sequence[str] = ()) -> set[str]:
-    """The values that `mask_env` and `mask_args` hide for their names, to look for them in other texts."""
-    found = [value for name, value in (env or {}).items() if is_secret_name(name)]
-    found += [args[i][start:] for i, start in _secret_parts(args)]
+    """The values that `mask_env` and `mask_args` hide, to look for them in other texts.
+
+    >>> sorted(secret_values({"DB": "pg://me:pa55@db"}, ["--token", "t0ken", "-c", "API_KEY='k3y5' run"]))
+    ['k3y5', 'pa55', 't0ken']
+    """
+    found = {*_secrets_in(dict(env or {})), *_secrets_in_args(args)}
     return {value for value in found if len(value) >= _SHORTEST_SOUGHT}
+
+
+def job_secrets(app: AppDef | None, cfg: object = None) -> set[str]:
+    """The values of a job that must not be shown, to look for them wherever else they stand.
+
+    Args:
+        app: the job, if it is known.
+        cfg: the options of its scheduler, if they are known.
+    """
+    found = {*_secrets_in(cfg)}
+    if app is not None:
+        found.update(_secrets_in(app.metadata))
+        for role in app.roles:
+            found.update(_secrets_in(role.env), _secrets_in(role.metadata))
+            found.update(_secrets_in_args([str(role.entrypoint), *map(str, role.args)]))
+    return {value for value in found if len(value) >= _SHORTEST_SOUGHT}
+
+
+def attach_secrets(error: BaseException, secrets: Iterable[str]) -> None:
+    """Marks values that must not be shown with an error, for who renders it; see `attached_secrets`."""
+    try:
+        error.__dict__["_torchx_secrets"] = {*attached_secrets(error), *secrets}
+    except AttributeError:  # an exception without a dict: it is rendered by what its text looks like
+        return
+
+
+def attached_secrets(error: BaseException | None) -> set[str]:
+    """The values that must not be shown with an error, and with those that it came from."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        found |= getattr(error, "_torchx_secrets", set())
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def masked_traceback(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    """The traceback of an error as text, with the secrets hidden.
+
+    Args:
+        error: what was raised.
+        secrets: values known to be secret, besides those attached to the error.
+    """
+    import traceback
+
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+    return mask_text(text, {*attached_secrets(error), *secrets})
 
 
 def _hide(value: str) -> str:
@@ -129,23 +196,72 @@ def _is_one_name(text: str) -> bool:
 
 
 def _mask_assignments(text: str) -> str:
+    parts: list[str] = []
+    done = 0
+    for start, end in _assignments(text):
+        parts += [text[done:start], _hide(text[start:end])]
+        done = end
+    parts.append(text[done:])
+    return "".join(parts)
+
+
+def _assignments(text: str) -> Iterator[tuple[int, int]]:
+    """Where in a text the values are that stand behind the name of a secret, quotes left out."""
     from torchx.util.secret_patterns import NAME, VALUE
 
-    parts: list[str] = []
     done = 0
     for match in NAME.finditer(text):
         name = match["name"]
         if match.start() < done or (match["option"] and not name.startswith("-")) or not is_secret_name(name):
             continue
         value = VALUE.match(text, match.end())
-        if value is None:
-            continue
-        quote = value["open"] or value["quote"] or ""
-        hidden = _hide(value[0][len(quote) : len(value[0]) - len(quote)])
-        parts += [text[done : match.end()], quote, hidden, quote]
-        done = value.end()
-    parts.append(text[done:])
-    return "".join(parts)
+        if value is not None:
+            quote = value["open"] or value["quote"] or ""
+            done = value.end()
+            yield value.start() + len(quote), done - len(quote)
+
+
+def _secrets_in(data: object, secret: bool = False) -> Iterator[str]:
+    """What `mask_data` hides in plain data; all of it where it stands under a secret name."""
+    if isinstance(data, str):
+        if secret:
+            yield data
+        else:
+            yield from _secrets_in_text(data)
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            named = data.get("name") if key == "value" else key
+            inside = secret and not is_reference(str(key))
+            yield from _secrets_in(value, inside or (isinstance(named, str) and is_secret_name(named)))
+    elif isinstance(data, (list, tuple)):
+        if not secret and all(isinstance(item, str) for item in data):
+            yield from _secrets_in_args(data)
+        else:
+            for item in data:
+                yield from _secrets_in(item, secret)
+    elif secret and data is not None and not isinstance(data, bool):
+        yield str(data)
+
+
+def _secrets_in_args(args: Sequence[str]) -> Iterator[str]:
+    named = dict(_secret_parts(args))
+    for i, arg in enumerate(args):
+        if i in named:
+            yield arg[named[i] :]
+        else:
+            yield from _secrets_in_text(arg)
+
+
+def _secrets_in_text(text: str) -> Iterator[str]:
+    if "@" in text:
+        from torchx.util.secret_patterns import URL_SECRET
+
+        yield from (m["password"] or m["token"] for m in URL_SECRET.finditer(text))
+    if may_name_secret(text):
+        from torchx.util.secret_patterns import BEARER
+
+        yield from (m["value"] for m in BEARER.finditer(text))
+        yield from (text[start:end] for start, end in _assignments(text))
 
 
 def _mask_mapping(data: Mapping[object, object], secrets: tuple[str, ...]) -> dict[object, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from torchx.errors import TorchXError, UsageError
+from torchx.plugins._providers import PLUGIN_FAILURES
 from torchx.settings import ENV_TORCHX_EVENTS
 
 TYPE_CHECKING = False
@@ -54,12 +55,14 @@ class _Queued:
             if self._handle is None:
                 self._handle = as_handler(self._load(), self._name)
             self._handle(event)
-        except Exception as e:
+        except PLUGIN_FAILURES as e:
             import logging
+
+            from torchx.util.masking import masked_traceback
 
             level = logging.DEBUG if self._warned else logging.WARNING
             self._warned = True
-            logging.getLogger(__name__).log(level, "the event handler `%s` failed: %s", self._name, e, exc_info=e)
+            logging.getLogger(__name__).log(level, "the event handler `%s` failed\n%s", self._name, masked_traceback(e))
 
 
 def configured_destinations() -> list[Destination]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import get_ident  # threading adds nothing that is needed here
 
 from torchx.settings import ENV_TORCHX_EVENTS
 
@@ -19,6 +20,9 @@ _TRACEBACK_LIMIT = 32 * 1024
 """Characters of a traceback that are kept, from its end."""
 
 _MASKED_FIELDS = ("app_image", "app_metadata", "raw_exception", "workspace", "exception_message")
+
+_wholes: dict[int, log_event] = {}
+"""Thread to the call whose parts are running there; see `log_event.parts`."""
 
 
 class log_event:
@@ -51,6 +55,7 @@ class log_event:
         workspace: str | None = None,
     ) -> None:
         self._fields: dict[str, Any] = {
+            "scheduler": scheduler or "",
             "app_id": app_id,
             "app_image": app_image,
             "app_metadata": app_metadata,
@@ -58,10 +63,10 @@ class log_event:
             "workspace": workspace,
         }
         self._api = api
-        self._scheduler = scheduler or ""
         self._event: TorchxEvent | None = None
         self.secrets: set[str] = set()
         self._hidden: list[Callable[[], Iterable[str]]] = []
+        self._whole: log_event | None = None
         self._start_time = self._start_wall = self._start_cpu = 0
 
     @property
@@ -73,7 +78,6 @@ class log_event:
 
             self._event = TorchxEvent(
                 session=get_session_id_or_create_new(),
-                scheduler=self._scheduler,
                 api=self._api,
                 source=SourceType.INTERNAL if get_torchx_session_id() else SourceType.EXTERNAL,
                 **{name: value() if callable(value) else value for name, value in self._fields.items()},
@@ -93,10 +97,18 @@ class log_event:
                 setattr(self._event, name, value() if callable(value) else value)
 
     def hide(self, secrets: Callable[[], Iterable[str]]) -> None:
-        """Names secret values, by a function that is called when a record is made."""
+        """Names secret values, by a function that is called when a record is made, or when the call fails."""
         self._hidden.append(secrets)
 
+    def parts(self) -> _Parts:
+        """A context in which the calls of this thread are parts of this one, and make no records of their own.
+
+        What becomes known in them is noted here, where it is not known yet.
+        """
+        return _Parts(self)
+
     def __enter__(self) -> log_event:
+        self._whole = _wholes.pop(get_ident(), None)
         self._start_time = time.time_ns()
         self._start_cpu = time.process_time_ns()
         self._start_wall = time.perf_counter_ns()
@@ -110,13 +122,22 @@ class log_event:
     ) -> bool | None:
         wall = time.perf_counter_ns() - self._start_wall
         cpu = time.process_time_ns() - self._start_cpu
+        if self._whole is not None:
+            _wholes[get_ident()] = self._whole
+            self._whole._adopt(self)
+            return None
+        if isinstance(exec_value, GeneratorExit):
+            exec_value = None  # whoever asked has seen enough
         try:
             self._record(wall // 1000, cpu // 1000, exec_value)
-        except Exception:
-            _warn("an event could not be recorded; the call is not affected")
+        except Exception as failure:
+            _warn("an event could not be recorded; the call is not affected", failure)
         return None
 
     def _record(self, wall_usec: int, cpu_usec: int, error: BaseException | None) -> None:
+        if error is not None and self._hidden:
+            self._collect_secrets()
+            _mark(error, self.secrets)
         if not _is_wanted():
             return
         from torchx.runner.events.destinations import configured_destinations
@@ -130,11 +151,36 @@ class log_event:
         event.cpu_time_usec = cpu_usec
         if error is not None:
             _describe_exception(event, error)
-        for secrets in self._hidden:
-            self.secrets.update(secrets())
+        self._collect_secrets()
         masked = _masked(event, self.secrets)
         for destination in destinations:
             destination.deliver(masked)
+
+    def _collect_secrets(self) -> None:
+        hidden, self._hidden = self._hidden, []
+        for secrets in hidden:
+            self.secrets.update(secrets())
+
+    def _adopt(self, part: log_event) -> None:
+        """Notes what a part knows of the call and this one does not."""
+        known = self._known()
+        self.note(**{name: value for name, value in part._known().items() if value and not known[name]})
+        self._hidden += part._hidden
+        self.secrets |= part.secrets
+
+    def _known(self) -> dict[str, Any]:
+        return self._fields if self._event is None else {name: getattr(self._event, name) for name in self._fields}
+
+
+class _Parts:
+    def __init__(self, whole: log_event) -> None:
+        self._whole = whole
+
+    def __enter__(self) -> None:
+        _wholes[get_ident()] = self._whole
+
+    def __exit__(self, *error: object) -> None:
+        _wholes.pop(get_ident(), None)
 
 
 def _is_wanted() -> bool:
@@ -160,8 +206,8 @@ def record(event: TorchxEvent, destination: str = "null") -> None:
         from torchx.runner.events.destinations import find_destination
 
         find_destination(destination).deliver(_masked(event))
-    except Exception:
-        _warn(f"an event could not be recorded at the destination `{destination}`")
+    except Exception as failure:
+        _warn(f"an event could not be recorded at the destination `{destination}`", failure)
 
 
 def flush(timeout: float = 2.0) -> bool:
@@ -215,7 +261,15 @@ def _mask_json(text: str | None, secrets: Iterable[str]) -> str | None:
         return mask_text(text, secrets)
 
 
-def _warn(message: str) -> None:
+def _mark(error: BaseException, secrets: Iterable[str]) -> None:
+    from torchx.util.masking import attach_secrets
+
+    attach_secrets(error, secrets)
+
+
+def _warn(message: str, error: BaseException) -> None:
     import logging
 
-    logging.getLogger(__name__).warning(message, exc_info=True)
+    from torchx.util.masking import masked_traceback
+
+    logging.getLogger(__name__).warning("%s\n%s", message, masked_traceback(error))
