@@ -37,11 +37,13 @@ def make_private(path: str) -> None:
     Raises:
         OSError: it cannot be made.
     """
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(path)
+    if above and above != path:
+        make_private(above)
     try:
         os.mkdir(path, 0o700)
-    except FileNotFoundError:
-        make_private(os.path.dirname(path))
-        make_private(path)
-    except FileExistsError:
+    except FileExistsError:  # made by somebody else meanwhile
         if not os.path.isdir(path):
             raise
