@@ -26,7 +26,7 @@ from torchx.schedulers._local.request import (
 from torchx.schedulers._local.store import AppExistsError, Store, hostname
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
 from torchx.schedulers.ids import make_unique
-from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, ReplicaStatus, RoleStatus, runopts
+from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, runopts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import Any, List, Optional
 
     from torchx.schedulers._local.launch import Launch
+    from torchx.schedulers._local.logfile import LogIterator
     from torchx.schedulers._local.logsource import AppWatch
     from torchx.schedulers.logs import LogSource
 
@@ -139,12 +140,13 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             return None
 
     def _record(self, request: PopenRequest) -> dict[str, Any]:
+        from torchx.schedulers._local import proctree
+        from torchx.schedulers._local.preflight import program_of
+
         programs = {
-            role.name: [_program(role.name, param) for param in request.role_params[role.name]]
+            role.name: [program_of(role.name, param) for param in request.role_params[role.name]]
             for role in request.app.roles
         }
-        from torchx.schedulers._local import proctree
-
         record = to_record(request, session=self.session_name, programs=programs)
         record["host"] = hostname()
         record["submitter"] = proctree.identity(os.getpid())
@@ -164,7 +166,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
     def _start(self, launch: Launch, folder: str, request: PopenRequest, record: dict[str, Any]) -> None:
         try:
             _make_log_folder(request.log_dir)
-            launch.start(folder, record, meanwhile=_load_log_engine)
+            launch.start(folder, record, meanwhile=_load_log_source)
         except BaseException:
             if launch.at_work:  # interrupted: the replicas may be starting just now
                 self._store.cancel(request.app_id)
@@ -175,11 +177,13 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
     # -- a submitted job -------------------------------------------------------------------------------------------
 
     def describe(self, app_id: str) -> Optional[DescribeAppResponse]:
+        from torchx.schedulers._local.status import role_statuses
+
         state = self._store.state(app_id)
         request = self._store.request(app_id)
         if state is None or request is None:
             return None
-        statuses = _role_statuses(request, state)
+        statuses = role_statuses(request, state)
         errors = [r.structured_error_msg for role in statuses for r in role.replicas if r.structured_error_msg != NONE]
         return DescribeAppResponse(
             app_id=app_id,
@@ -255,6 +259,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         streams: Optional[Stream] = None,
     ) -> LogSource:
         from torchx.schedulers._local.logsource import LocalLogSource
+        from torchx.schedulers._local.status import may_restart
 
         request = self._store.request(app_id)
         if request is None:
@@ -276,7 +281,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             role["replicas"][k]["log_dir"],
             stream=streams or Stream.COMBINED,
             replica=before + k,
-            restartable=_may_restart(request, role),
+            restartable=may_restart(request, role),
             since=since,
             until=until,
         )
@@ -290,56 +295,12 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         return self._watches.setdefault(app_id, AppWatch(self._store, app_id))
 
 
-class LogIterator:
-    """The lines of one local log file, as text.
+def __getattr__(name: str) -> object:
+    if name == "LogIterator":
+        from torchx.schedulers._local.logfile import LogIterator
 
-    Args:
-        app_id: the job.
-        regex: only lines in which it is found.
-        log_file: the file.
-        scheduler: the scheduler that runs the job.
-        should_tail: go on until the job has ended.
-    """
-
-    def __init__(
-        self, app_id: str, regex: str, log_file: str, scheduler: Scheduler[Any], should_tail: bool = True
-    ) -> None:
-        from torchx.schedulers.logs import iter_lines
-
-        self._lines = iter(
-            iter_lines(
-                _FileSource(log_file, lambda: _has_ended(scheduler, app_id)),
-                regex=regex or None,
-                should_tail=should_tail,
-            )
-        )
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        return next(self._lines)
-
-
-class _FileSource:
-    def __init__(self, path: str, ended: Callable[[], bool]) -> None:
-        self._path = path
-        self._ended = ended
-
-    def read(self, position: object | None, limit: int) -> Any:
-        from torchx.schedulers.logs import LogChunk
-
-        at = position if isinstance(position, int) else 0
-        try:
-            with open(self._path, "rb", buffering=0) as file:
-                file.seek(at)
-                data = file.read(limit)
-        except FileNotFoundError:
-            data = b""
-        return LogChunk(data, at + len(data))
-
-    def finished(self) -> bool:
-        return self._ended()
+        return LogIterator
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def create_scheduler(
@@ -351,13 +312,11 @@ def create_scheduler(
     return LocalScheduler(session_name, image_provider_class)
 
 
-def _load_log_engine() -> None:
+def _load_log_source() -> None:
     """Imports what whoever waits for the job needs next; done while the job starts, it costs no time."""
+    from torchx.schedulers._local.logsource import LocalLogSource
 
-
-def _has_ended(scheduler: Scheduler[Any], app_id: str) -> bool:
-    described = scheduler.describe(app_id)
-    return described is None or described.state.name in TERMINAL
+    _ = LocalLogSource
 
 
 def _new_app_id(name: str) -> str:
@@ -370,23 +329,6 @@ def _name_of(app_id: str) -> str:
     return app_id.rpartition("-")[0]
 
 
-def _program(role: str, param: ReplicaParam) -> str:
-    """The program of a replica; the environment of the running interpreter comes last on its PATH."""
-    import sys
-
-    from torchx.schedulers._local import preflight
-
-    cwd = param.cwd or os.getcwd()
-    path = param.env.get("PATH", os.environ.get("PATH", os.defpath))
-    own = os.path.dirname(sys.executable)
-    if own and own not in path.split(os.pathsep):
-        path = param.env["PATH"] = f"{path}{os.pathsep}{own}"
-    program = preflight.find_program(param.args[0], cwd, path, role)
-    preflight.check_handed_on(param.args, cwd, path, role)
-    preflight.check_script(param.args, cwd, role)
-    return program
-
-
 def _make_log_folder(path: str) -> None:
     try:
         make_private(path)
@@ -396,34 +338,3 @@ def _make_log_folder(path: str) -> None:
         raise TorchXError(
             f"can't write logs to {path}: {error.strerror}", hint="choose another folder with -cfg log_dir=..."
         ) from error
-
-
-def _may_restart(request: Mapping[str, Any], role: Mapping[str, Any]) -> bool:
-    """Whether a replica of a role may run again after it has ended well."""
-    if role["max_retries"] > 0 and role["retry_policy"] == "ROLE":
-        return True
-    return any(r["max_retries"] > 0 and r["retry_policy"] == "APPLICATION" for r in request["roles"])
-
-
-def _role_statuses(request: Mapping[str, Any], state: Mapping[str, Any]) -> List[RoleStatus]:
-    statuses = {role["name"]: RoleStatus(role["name"], []) for role in request["roles"]}
-    specs = {(role["name"], k): spec for role in request["roles"] for k, spec in enumerate(role["replicas"])}
-    for replica in state["replicas"]:
-        statuses[replica["role"]].replicas.append(
-            ReplicaStatus(
-                id=replica["id"],
-                state=AppState[replica["state"]],
-                role=replica["role"],
-                hostname="localhost",
-                structured_error_msg=_error_of(replica, specs[replica["role"], replica["id"]]),
-            )
-        )
-    return [*statuses.values()]
-
-
-def _error_of(replica: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
-    if replica["state"] != "FAILED":
-        return NONE
-    from torchx.schedulers._local.errorfile import read_error
-
-    return read_error(spec["error_file"], os.path.join(spec["log_dir"], STDERR_LOG))

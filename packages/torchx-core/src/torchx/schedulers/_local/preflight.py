@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from torchx.errors import UsageError
 
@@ -10,9 +11,35 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torchx.schedulers._local.request import ReplicaParam
+
 _SHELLS = {"sh", "bash", "dash", "zsh", "ksh"}
 _TORCH_LAUNCHERS = {"torchrun", "torch.distributed.run"}
 _PYTHON_WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
+
+
+def program_of(role: str, param: ReplicaParam) -> str:
+    """The absolute path of a replica's program.
+
+    The folder of the running interpreter comes last on the replica's PATH, so that ``torchrun`` and ``python`` of the
+    environment that TorchX is installed in are found.
+
+    Args:
+        role: the role's name, for errors.
+        param: the replica; its PATH is set.
+
+    Raises:
+        UsageError: the program, or the script that it runs, is not there.
+    """
+    cwd = param.cwd or os.getcwd()
+    path = param.env.get("PATH", os.environ.get("PATH", os.defpath))
+    own = os.path.dirname(sys.executable)
+    if own and own not in path.split(os.pathsep):
+        path = param.env["PATH"] = f"{path}{os.pathsep}{own}"
+    program = find_program(param.args[0], cwd, path, role)
+    check_handed_on(param.args, cwd, path, role)
+    check_script(param.args, cwd, role)
+    return program
 
 
 def find_program(entrypoint: str, cwd: str, path: str, role: str) -> str:
