@@ -318,6 +318,81 @@ def test_groups_called_underscore_and_a_number_have_no_prefix(
     assert _args("sweeper", "--script", "x") == ["x", "1"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["utils.join", "utils.resource", "utils.parse_mounts", "dist.parse_shape", "utils.torchx.errors.nearest"],
+)
+def test_what_a_component_module_merely_imports_is_no_component(name: str) -> None:
+    with pytest.raises(ComponentNotFoundException, match="no component"):
+        get_component(name)
+
+
+REEXPORTING = """
+import functools
+import typing
+from my_elsewhere import Job, ddp, handed_on, helper, plain, shout
+from my_pkg._impl import within
+from my_pkg import jobs
+
+__all__ = ["handed_on"]
+made = shout(ddp)
+named = functools.wraps(ddp)(lambda *a: ddp(*a))
+bound = functools.partial(ddp, "x")
+"""
+
+ELSEWHERE = """
+from torchx.specs import AppDef
+
+def helper(x: str) -> str:
+    return x
+
+def plain(x: str):
+    return AppDef(x)
+
+def ddp(x: str) -> AppDef:
+    return AppDef(x)
+
+def handed_on(x: str):
+    return AppDef(x)
+
+def shout(fn):
+    def loud(x: str) -> AppDef:
+        return fn(x)
+    return loud
+
+class Job:
+    def build(self) -> AppDef:
+        return AppDef("job")
+"""
+
+
+@pytest.fixture
+def reexporting(write: Write, install: Callable[[str, str], None]) -> None:
+    write("site/my_elsewhere.py", ELSEWHERE)
+    write("site/my_pkg/_impl.py", ELSEWHERE.replace("def ddp", "def within"))
+    write("site/my_pkg/jobs.py", REEXPORTING.replace("from my_pkg import jobs", ""))
+    write("site/my_pkg/__init__.py", REEXPORTING)
+    install("my-dist", "my = my_pkg")
+
+
+@pytest.mark.usefixtures("reexporting")
+@pytest.mark.parametrize(
+    "name",
+    ["ddp", "Job", "handed_on", "within", "made", "named", "bound", "jobs.handed_on", "jobs.within", "jobs.made"],
+)
+def test_what_a_group_re_exports_or_makes_is_a_component(name: str) -> None:
+    assert callable(get_component(f"my.{name}", []).fn)
+
+
+@pytest.mark.usefixtures("reexporting")
+@pytest.mark.parametrize(
+    "name", ["helper", "plain", "shout", "jobs.helper", "jobs.ddp", "jobs.Job", "jobs.typing.cast"]
+)
+def test_what_a_group_merely_imports_is_no_component(name: str) -> None:
+    with pytest.raises(ComponentNotFoundException, match="no component"):
+        get_component(f"my.{name}", [])
+
+
 def test_a_single_function_as_entry_point(write: Write, install: Callable[[str, str], None]) -> None:
     write("site/my_single.py", COMPONENT)
     install("my-single", "train.it = my_single:trainer")

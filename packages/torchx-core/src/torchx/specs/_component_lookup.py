@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 
 from torchx.specs._component_class import is_component_class
@@ -19,17 +20,50 @@ if TYPE_CHECKING:
 def lookup(module: ModuleType, name: str) -> Callable[..., AppDef] | None:
     """The function or class that ``name`` is in a module, or dotted in its submodules; None where there is none.
 
+    What the modules merely import is not found: a helper is no component. What they re-export is.
+
+    Args:
+        module: the module or package of a group of components.
+        name: a component's name without that of the group.
+
     Raises:
         ComponentLoadError: a submodule on the way fails to import.
     """
+    return _lookup(module, name, module.__name__)
+
+
+def _lookup(module: ModuleType, name: str, root: str) -> Callable[..., AppDef] | None:
     head, _, rest = name.partition(".")
     if not head or head.startswith("_"):
         return None
     found = getattr(module, head, None)
     if not rest:
-        return found if is_component_like(found) else None
+        return found if is_component_like(found) and _is_offered(module, head, found, root) else None
+    if not hasattr(module, "__path__"):
+        return None  # a module that it imports is no part of it
     below = found if isinstance(found, types.ModuleType) else import_below(module, head)
-    return None if below is None else lookup(below, rest)
+    if below is None:
+        return None
+    return _lookup(below, rest, root if _is_within(below.__name__, root) else below.__name__)
+
+
+def _is_offered(module: ModuleType, name: str, found: Any, root: str) -> bool:
+    """Whether it is made below ``root`` or re-exported: named in ``__all__``, or an app's maker in a package."""
+    if not _is_imported(found, root) or name in getattr(module, "__all__", ()):
+        return True
+    return hasattr(module, "__path__") and returns_app(getattr(found, "build", found))
+
+
+def _is_imported(found: object, root: str) -> bool:
+    home = getattr(found, "__module__", None)
+    if not isinstance(home, str) or _is_within(home, root):
+        return False
+    # What a decorator or a factory from elsewhere has made says that it is from there, but cannot be found there.
+    return getattr(sys.modules.get(home), getattr(found, "__name__", ""), None) is found
+
+
+def _is_within(module: str, root: str) -> bool:
+    return module == root or module.startswith(f"{root}.")
 
 
 def import_below(module: ModuleType, name: str) -> ModuleType | None:
