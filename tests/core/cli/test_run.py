@@ -313,6 +313,26 @@ def test_a_component_that_raises_is_one_line(cli: Cli, workdir: Path) -> None:
         assert word in done.error
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "told"),
+    [
+        pytest.param("'no data for API_TOKEN=hunter22'", 1, "no data for API_TOKEN=******", id="text"),
+        pytest.param("['a', 1]", 1, "['a', 1]", id="object"),
+        pytest.param("''", 1, "SystemExit", id="empty"),
+        pytest.param("7", 7, "", id="number"),
+        pytest.param("None", 0, "", id="none"),
+    ],
+)
+def test_a_component_that_exits_with_a_text_fails_with_it(
+    cli: Cli, workdir: Path, code: str, status: int, told: str
+) -> None:
+    (workdir / "bad.py").write_text(f"import sys\ndef fn() -> 'AppDef':\n    sys.exit({code})\n")
+    done = cli("run", "bad.py:fn")
+    assert (done.code, done.err) == (status, f"error: {told}\n" if told else "")
+    if told:
+        assert "bad.py" in cli("--log_level", "DEBUG", "run", "bad.py:fn").err
+
+
 def test_dry_run_shows_the_job_and_the_request_and_submits_nothing(cli: Cli, far: FarJobs) -> None:
     done = cli("run", "-s", "far", "-cfg", "queue=q", "--dryrun", "utils.echo", "--msg", "hi")
     assert (done.code, done.err) == (0, "")

@@ -15,6 +15,7 @@ from torchx.cli.errors import (
     write_stderr,
 )
 from torchx.cli.global_options import GlobalOptions, split_argv
+from torchx.errors import TorchXError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> N
     except KeyboardInterrupt:
         write_stderr("interrupted\n")
         sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            raise
+        # A script's way to fail with a message, `sys.exit("...")`: what a component does looks like any other error.
+        failure = TorchXError(str(error.code) or "SystemExit")
+        failure.__cause__ = error
+        print_error(failure, debug=debug, argv=argv)
+        sys.exit(EXIT_FAILURE)
     except BrokenPipeError as error:
         if _reader_is_gone(sys.stdout) or _reader_is_gone(sys.stderr):
             _discard_output()
