@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
+import os
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,30 @@ def test_the_first_on_the_path_wins_even_without_entry_points(site: Site, tmp_pa
     (newer / "acme-2.0.dist-info").mkdir(parents=True)
     assert _found(newer, site.folder) == {}
     assert _found(site.folder, newer) == {"acme": ("1.0", (POINT,))}
+
+
+VERSIONS = ["1.0a1", "1.0rc1", "1.0", "1.0+local.2", "1.0.post1", "1.0.1", "1.9", "1.10", "2.0"]
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["listed upwards", "listed downwards"])
+@pytest.mark.parametrize(("older", "newer"), [*itertools.pairwise(VERSIONS)])
+def test_of_two_in_one_folder_the_higher_version_counts(
+    site: Site, monkeypatch: pytest.MonkeyPatch, older: str, newer: str, backwards: bool
+) -> None:
+    site.dist("acme", older, groups={"torchx.schedulers": {"old": "acme.old:create"}})
+    site.dist("acme", newer, groups=GROUPS)
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: sorted(listdir(path), reverse=backwards))
+    assert _found(site.folder) == {"acme": (newer, (POINT,))}
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["listed upwards", "listed downwards"])
+def test_of_one_version_the_newer_format_counts(site: Site, monkeypatch: pytest.MonkeyPatch, backwards: bool) -> None:
+    site.write("acme-1.0.egg-info/entry_points.txt", "[torchx.schedulers]\nold = acme.old:create\n")
+    site.dist("acme", "1.0", groups=GROUPS)
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: sorted(listdir(path), reverse=backwards))
+    assert _found(site.folder) == {"acme": ("1.0", (POINT,))}
 
 
 def test_archives_on_the_path_are_read(tmp_path: Path) -> None:

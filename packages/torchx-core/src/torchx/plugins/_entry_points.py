@@ -76,22 +76,41 @@ def _scan(entry: str) -> Iterator[tuple[str, FoundDistribution | None]]:
         return
     except OSError:
         return
+    chosen: dict[str, str] = {}
     for folder in names:
         if folder.endswith(_SUFFIXES):
-            yield _read(entry, folder)
+            name = normalize(folder.rpartition(".")[0].partition("-")[0])
+            known = chosen.get(name)
+            # Two of one name are what an interrupted upgrade leaves; the order of a listing must not decide.
+            if known is None or _rank(known) < _rank(folder):
+                chosen[name] = folder
+    for name, folder in chosen.items():
+        yield name, _read(entry, folder, name)
 
 
-def _read(entry: str, folder: str) -> tuple[str, FoundDistribution | None]:
-    stem = folder.rpartition(".")[0]
-    raw_name, _, rest = stem.partition("-")
+def _version(folder: str) -> str:
     # An egg-info folder may end in "-py3.10"; a setuptools development install has no version in the name at all.
-    version = rest.partition("-py")[0]
-    name = normalize(raw_name)
+    return folder.rpartition(".")[0].partition("-")[2].partition("-py")[0]
+
+
+def _rank(folder: str) -> tuple[list[tuple[int, int, str]], bool, str]:
+    """Orders folders of one distribution by version, numbers as numbers: 1.9 < 1.10rc1 < 1.10 < 1.10.post1."""
+    import re
+
+    words = re.findall(r"[0-9]+|[a-z]+|\+", _version(folder).lower())
+    end = (1, 0, "")
+    key = [(2, int(w), "") if w.isdigit() else (1, 1, w) if w in ("post", "+") else (0, 0, w) for w in words]
+    return [*key, end], folder.endswith(".dist-info"), folder
+
+
+def _read(entry: str, folder: str, name: str) -> FoundDistribution | None:
     text = _read_text(f"{entry}/{folder}/entry_points.txt")
     if text is None:
-        return name, None
+        return None
     points = tuple(point for point in parse_entry_points(text) if point.group.startswith(PREFIX))
-    return name, FoundDistribution(name=name, version=version, location=entry, entry_points=points) if points else None
+    if not points:
+        return None
+    return FoundDistribution(name=name, version=_version(folder), location=entry, entry_points=points)
 
 
 def _read_text(path: str) -> str | None:
