@@ -94,6 +94,65 @@ def test_asking_for_what_a_broken_plugin_may_provide_gives_its_cause_and_the_fix
     assert "TORCHX_DISABLE_PLUGINS=bad" in caught.value.hint
 
 
+def test_all_broken_plugins_that_may_provide_a_name_are_told(site: Site) -> None:
+    site.plugin("bad", "raise ValueError('boom')", "0.9")
+    site.plugin("worse", "raise OSError('no disk')", "1.1")
+    site.plugin("elsewhere", BROKEN_HOOK.replace("torchx_schedulers", "torchx_workspaces"))
+    with pytest.raises(PluginLoadError) as caught:
+        site.manager().get("schedulers", "zzz")
+    assert caught.value.message == (
+        "there is no scheduler `zzz` among the plugins that work; "
+        "plugin `bad 0.9` does not work: import of `bad_plugin`: ValueError: boom; "
+        "plugin `worse 1.1` does not work: import of `worse_plugin`: OSError: no disk"
+    )
+    assert caught.value.hint == "upgrade, repair or remove them; TORCHX_DISABLE_PLUGINS=bad,worse switches them off"
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("name", ["we ird", "a\tb", " ", "a/b", "a:b", "a,b"])
+@pytest.mark.parametrize(
+    ("kind", "descriptor", "argument"),
+    [
+        ("schedulers", "SchedulerPlugin", "factory"),
+        ("cli_commands", "CommandPlugin", "command"),
+        ("named_resources", "NamedResourcePlugin", "factory"),
+        ("components", "ComponentsPlugin", "module"),
+    ],
+)
+def test_a_name_that_nobody_can_type_is_refused_and_hides_no_other(
+    site: Site, kind: str, descriptor: str, argument: str, name: str
+) -> None:
+    site.plugin(
+        "odd",
+        f"""
+        from torchx.plugins import hookimpl, {descriptor}
+
+        @hookimpl
+        def torchx_{kind}():
+            return [{descriptor}(name=name, {argument}="nowhere:create") for name in ({name!r}, "good")]
+        """,
+    )
+    manager = site.manager()
+    assert "good" in manager.entries(kind)
+    assert name not in manager.entries(kind)
+    assert f"{name!r} cannot be the name of a" in _record(manager, "odd").error
+
+
+def test_the_label_of_a_table_of_named_resources_is_free(site: Site) -> None:
+    site.plugin(
+        "acme",
+        """
+        from torchx.plugins import NamedResourcePlugin, hookimpl
+
+        @hookimpl
+        def torchx_named_resources():
+            return [NamedResourcePlugin(name="ACME: all machines", table="acme_table:TABLE")]
+        """,
+        acme_table="TABLE = {'big': lambda: None}",
+    )
+    assert "big" in site.manager().named_resources()
+
+
 def test_a_misspelt_name_is_told_as_such_although_a_plugin_is_broken(site: Site) -> None:
     site.plugin("bad", "raise ValueError('boom')")
     with pytest.raises(UnknownPluginError) as caught:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torchx.plugins._providers import PluginProblem, Provider
 
-_OFFICIAL = {
+OFFICIAL = {
     (PluginType.SCHEDULER, "local_docker"): "torchx-docker",
     (PluginType.WORKSPACE, "docker"): "torchx-docker",
     (PluginType.WORKSPACE, "oci"): "torchx-docker",
@@ -30,14 +30,14 @@ def missing(
 ) -> UnknownPluginError | PluginLoadError:
     """The error for ``name``: that of a plugin that does not work if that may be why, else that the name is unknown."""
     names = sorted(known)
-    official = _OFFICIAL.get((kind, name))
+    official = OFFICIAL.get((kind, name))
     near = nearest(name, names)
     broken = [(p, problem) for p in providers for problem in p.problems if problem.kind in (None, kind)]
     for provider, problem in broken:
         if provider.name == official or problem.what == f"{kind.label} `{name}`":
             return provider.failure(problem)
     if broken and not near and not official:
-        return _may_be_in(kind, name, *broken[0])
+        return _may_be_in(kind, name, broken)
     hint = _switched_off(kind, name, official, providers)
     if not hint and official:
         installed = [provider.title for provider in providers if provider.name == official]
@@ -51,16 +51,21 @@ def missing(
     return UnknownPluginError(f"there is no {kind.label} `{name}`", name=name, known=names, hint=hint or near or listed)
 
 
-def _may_be_in(kind: PluginType, name: str, provider: Provider, problem: PluginProblem) -> PluginLoadError:
-    """A plugin that fails before it says what it provides may be the one that is asked for."""
-    failure = provider.failure(problem)
+def _may_be_in(kind: PluginType, name: str, broken: Sequence[tuple[Provider, PluginProblem]]) -> PluginLoadError:
+    """A plugin that fails before it says what it provides may be the one that is asked for: each that does is told."""
+    failures = [provider.failure(problem) for provider, problem in broken]
+    told = "; ".join(failure.message for failure in failures)
+    dists = list(dict.fromkeys(failure.dist for failure in failures))
+    hint = failures[0].hint
+    if len(dists) > 1:
+        hint = f"upgrade, repair or remove them; TORCHX_DISABLE_PLUGINS={','.join(dists)} switches them off"
     error = PluginLoadError(
-        f"there is no {kind.label} `{name}` among the plugins that work; {failure.message}",
-        dist=failure.dist,
-        version=failure.version,
-        hint=failure.hint,
+        f"there is no {kind.label} `{name}` among the plugins that work; {told}",
+        dist=failures[0].dist,
+        version=failures[0].version,
+        hint=hint,
     )
-    error.__cause__ = problem.cause
+    error.__cause__ = failures[0].__cause__
     return error
 
 

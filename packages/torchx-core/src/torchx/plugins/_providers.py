@@ -5,7 +5,15 @@ from __future__ import annotations
 from torchx.errors import nearest
 from torchx.plugins._entry_points import normalize
 from torchx.plugins._markers import LIFECYCLE_HOOKS, impl_options
-from torchx.plugins.descriptors import API_VERSION, DESCRIPTORS, Descriptor, PluginType, describe
+from torchx.plugins.descriptors import (
+    API_VERSION,
+    DESCRIPTORS,
+    NAME_HINT,
+    Descriptor,
+    PluginType,
+    describe,
+    is_plugin_name,
+)
 from torchx.plugins.errors import PluginApiError, PluginLoadError
 
 TYPE_CHECKING = False
@@ -226,4 +234,7 @@ def _contract_breach(item: Any, kind: PluginType) -> PluginApiError | None:
         return PluginApiError(f"{item!r} needs a name and a target that are text")
     if not item.name and kind is not PluginType.COMPONENT:
         return PluginApiError(f"{item!r} has no name")
+    # The name of a table of named resources is a label: nobody types it.
+    if item.name and not getattr(item, "table", "") and not is_plugin_name(item.name):
+        return PluginApiError(f"{item.name!r} cannot be the name of a {kind.label}", hint=NAME_HINT)
     return None

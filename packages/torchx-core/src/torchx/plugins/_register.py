@@ -6,7 +6,7 @@ from functools import partial
 
 from torchx.plugins._registry import STORE, Registration
 from torchx.plugins._resources import make_resource, make_table
-from torchx.plugins.descriptors import NamedResourcePlugin, PluginType, describe
+from torchx.plugins.descriptors import NAME_HINT, NamedResourcePlugin, PluginType, describe, is_plugin_name
 from torchx.plugins.errors import RegistrationError
 
 TYPE_CHECKING = False
@@ -151,10 +151,8 @@ def _names(kind: PluginType, name: str | None, aliases: Iterable[str], decorated
         raise RegistrationError(f"aliases of {kind.label} `{name}` must be a list of names, not {aliases!r}")
     names = [name if name is not None else decorated.__name__, *aliases]
     for title in names:
-        if not isinstance(title, str) or not title or any(c.isspace() or c in ":/," for c in title):
-            raise RegistrationError(
-                f"{title!r} cannot be the name of a {kind.label}", hint="use letters, digits, `_`, `-` and `.`"
-            )
+        if not is_plugin_name(title):
+            raise RegistrationError(f"{title!r} cannot be the name of a {kind.label}", hint=NAME_HINT)
     return list(dict.fromkeys(names))
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 API_VERSION = 1
 """The version of the descriptors and hooks of this release. A plugin that states another one is refused by name."""
 
+NAME_HINT = "use letters, digits, `_`, `-` and `.`"
+
 
 class PluginType(str, Enum):
     """The kinds of plugins. The value is also the name of the manager's method that lists them."""
@@ -182,6 +184,11 @@ class ComponentsPlugin(Descriptor):
 def is_unprefixed(name: str) -> bool:
     """Whether a group of components called ``name`` (``""``, ``_0``, ``_1``, ...) adds them without a prefix."""
     return not name or (name[0] == "_" and name[1:].isdigit())
+
+
+def is_plugin_name(name: object) -> bool:
+    """Whether it can be typed as a plugin's name: text, not empty, without white space and ``:``, ``/``, ``,``."""
+    return isinstance(name, str) and bool(name) and not any(c.isspace() or c in ":/," for c in name)
 
 
 @dataclass(frozen=True, kw_only=True)
