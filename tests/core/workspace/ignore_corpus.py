@@ -146,7 +146,7 @@ def _tree(rng: random.Random, hostile: float) -> list[str]:
             tree[folder + "/"] = None
         else:
             path = "/".join(parts)
-            if path + "/" not in tree:
+            if path not in tree and path + "/" not in tree:
                 tree[path + ("/" if rng.random() < 0.15 else "")] = None
     return sorted(tree)
 
