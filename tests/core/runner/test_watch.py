@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.core.runner.kit import CFG, Factories, app
 from torchx.errors import TransientError
+from torchx.runner import Runner
 from torchx.specs import AppDef, AppState, MalformedAppHandleException, UnknownAppException
-
-if TYPE_CHECKING:
-    from torchx.runner import Runner
 
 HANDLE = "cluster://session/job"
 
@@ -32,8 +29,7 @@ def test_status_and_description(runner: Runner, factories: Factories) -> None:
     described = runner.describe(HANDLE)
     assert described is not None
     assert (described.name, described.roles[0].num_replicas) == ("job", 3)
-    other = factories.runner()  # did not submit it
-    other._schedulers["cluster"] = factories.made[0]
+    other = Runner("session", {"cluster": lambda session_name, **_: factories.made[0]})  # did not submit it
     again = other.describe(HANDLE)
     assert again is not None
     assert again.roles == described.roles

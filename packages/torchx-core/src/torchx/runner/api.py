@@ -5,7 +5,11 @@ from __future__ import annotations
 import copy
 from _thread import allocate_lock  # threading adds nothing that is needed here, and costs a millisecond at start
 
-from torchx.errors import TorchXError, UsageError, nearest
+from torchx.errors import UsageError
+from torchx.runner._record_text import argument_secrets, as_json, images_of, noted, secrets_of
+from torchx.runner._schedulers import SchedulerPool
+from torchx.runner._stamp import lifecycle_hooks, stamp_environment, stamp_metadata, transform
+from torchx.runner._status import to_status
 from torchx.runner.events import log_event
 from torchx.settings import ENV_TORCHX_JOB_ID, ENV_TORCHX_PARENT_RUN_ID, ENV_TORCHX_TRACKERS
 from torchx.specs.api import (
@@ -15,9 +19,8 @@ from torchx.specs.api import (
     AppStatus,
     Role,
     UnknownAppException,
-    UnknownSchedulerException,
     Workspace,
-    macros,
+    make_app_handle,
     parse_app_handle,
     runopts,
 )
@@ -25,17 +28,16 @@ from torchx.specs.api import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
     from typing import Any, Literal, Optional
 
     from typing_extensions import Self
 
-    from torchx.plugins.lifecycle import HookRelay
     from torchx.runner._logs import Replica
     from torchx.schedulers import SchedulerFactory
-    from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
+    from torchx.schedulers.api import ListAppResponse, Scheduler, Stream
     from torchx.specs.api import CfgVal
 
     Cfg = Optional[Mapping[str, CfgVal]]
@@ -80,10 +82,8 @@ class Runner:
         scheduler_params: dict[str, object] | None = None,
     ) -> None:
         self._name = name
-        self._factories: Mapping[str, SchedulerFactory] = scheduler_factories or {}
         self._component_defaults = component_defaults or {}
-        self._scheduler_params = scheduler_params or {}
-        self._schedulers: dict[str, Scheduler[Any]] = {}
+        self._schedulers = SchedulerPool(name, scheduler_factories or {}, scheduler_params or {})
         self._apps: dict[str, AppDef] = {}
         self._told: set[tuple[str, str]] = set()
         self._lock = allocate_lock()
@@ -99,16 +99,7 @@ class Runner:
 
     def close(self) -> None:
         """Releases what the schedulers hold on this machine. Jobs are not touched. May be called twice."""
-        with self._lock:
-            schedulers, self._schedulers = self._schedulers, {}
-        first: Exception | None = None
-        for scheduler in schedulers.values():
-            try:
-                scheduler.close()
-            except Exception as error:  # of a plugin: the others are closed all the same
-                first = first or error
-        if first is not None:
-            raise first
+        self._schedulers.close()
 
     def name(self) -> str:
         """The session's name."""
@@ -170,7 +161,7 @@ class Runner:
         from torchx.specs.finder import get_component
 
         with log_event("dryrun_component", scheduler) as call, call.parts():
-            call.hide(lambda: _argument_secrets(component_args))
+            call.hide(lambda: argument_secrets(component_args))
             given_as_dict = isinstance(component_args, dict)
             app = materialize_appdef(
                 get_component(component).fn,
@@ -217,19 +208,19 @@ class Runner:
         Returns:
             The request, to be printed or passed to ``schedule``.
         """
-        with log_event("dryrun", scheduler, app_image=_images(app), app_metadata=dict(app.metadata)) as call:
+        with log_event("dryrun", scheduler, app_image=images_of(app), app_metadata=dict(app.metadata)) as call:
             call.note(workspace=None if workspace is None else str(workspace))
-            call.hide(lambda: _secrets(app, cfg))
+            call.hide(lambda: secrets_of(app, cfg))
             if not app.roles:
                 raise UsageError(f"app `{app.name}` has no roles", hint="add at least one Role")
             sched = self._scheduler(scheduler)
             resolved = self._resolve(sched, scheduler, cfg)
-            call.note(runcfg=lambda: _as_json(resolved))
-            call.hide(lambda: _secrets(None, resolved))
+            call.note(runcfg=lambda: as_json(resolved))
+            call.hide(lambda: secrets_of(None, resolved))
             app = copy.deepcopy(app)
-            self._set_environment(app, scheduler, parent_run_id)
-            _set_metadata(app, scheduler)
-            self._transform(app, scheduler, resolved, parent_run_id)
+            stamp_environment(app, self._name, scheduler, parent_run_id, get_configured_trackers())
+            stamp_metadata(app, scheduler)
+            transform(app, scheduler, resolved, parent_run_id)
             sched._pre_build_validate(app, scheduler, resolved)
             from torchx.schedulers.api import build_workspaces, call_validate
 
@@ -250,18 +241,18 @@ class Runner:
             The app handle.
         """
         scheduler, app, cfg = dryrun_info._scheduler, dryrun_info._app, dryrun_info._cfg
-        with log_event("schedule", scheduler, app_image=_images(app)) as call:
-            call.note(app_metadata=None if app is None else app.metadata, runcfg=lambda: _as_json(cfg))
-            call.hide(lambda: _secrets(app, cfg))
+        with log_event("schedule", scheduler, app_image=images_of(app)) as call:
+            call.note(app_metadata=None if app is None else app.metadata, runcfg=lambda: as_json(cfg))
+            call.hide(lambda: secrets_of(app, cfg))
             if scheduler is None:
                 raise UsageError("the dry run names no scheduler", hint="pass what Runner.dryrun() returned")
             app_id = self._scheduler(scheduler).schedule(dryrun_info)
             call.note(app_id=app_id)
-            handle = make_handle(scheduler, self._name, app_id)
+            handle = make_app_handle(scheduler, self._name, app_id)
             if app is not None:
                 with self._lock:
                     self._apps[handle] = app
-            hooks = _hooks()
+            hooks = lifecycle_hooks()
             if hooks is not None and self._is_news("submitted", handle):
                 from torchx.plugins.lifecycle import AppSubmitted
 
@@ -287,10 +278,10 @@ class Runner:
             sched = self._scheduler(scheduler)
             builder = workspace_of(sched)
             resolved = self._resolve(sched, scheduler, cfg)
-            call.note(runcfg=lambda: _as_json(resolved))
+            call.note(runcfg=lambda: as_json(resolved))
             app = app_or_role if isinstance(app_or_role, AppDef) else AppDef(app_or_role.name, [app_or_role])
-            call.note(app_image=_images(app))
-            call.hide(lambda: _secrets(app, resolved))
+            call.note(app_image=images_of(app))
+            call.hide(lambda: secrets_of(app, resolved))
             built = copy.deepcopy(app)
             images: dict[tuple[str, Workspace], str] = {}
             if builder is not None:
@@ -304,7 +295,7 @@ class Runner:
 
     def scheduler_backends(self) -> list[str]:
         """The names of the schedulers that can be used."""
-        return [*self._factories]
+        return self._schedulers.names()
 
     def scheduler_run_opts(self, scheduler: str) -> runopts:
         """The options of a scheduler."""
@@ -323,9 +314,9 @@ class Runner:
     def status(self, app_handle: str) -> AppStatus | None:
         """The job's status, or None where the scheduler does not know it (any more)."""
         with log_event("status") as call:
-            scheduler, app_id = _noted(call, app_handle)
+            scheduler, app_id = noted(call, app_handle)
             described = self._scheduler(scheduler).describe(app_id)
-            return None if described is None else _status(described)
+            return None if described is None else to_status(described)
 
     def statuses(self, app_handles: Iterable[str]) -> dict[str, AppStatus | None]:
         """The status of several jobs, with one request per scheduler where the scheduler can do that."""
@@ -341,7 +332,7 @@ class Runner:
         for handle in handles:
             scheduler, _, app_id = parse_app_handle(handle)
             described = found[scheduler].get(app_id)
-            statuses[handle] = None if described is None else _status(described)
+            statuses[handle] = None if described is None else to_status(described)
         return statuses
 
     def wait(self, app_handle: str, wait_interval: float = 10, timeout: float | None = None) -> AppStatus | None:
@@ -359,11 +350,11 @@ class Runner:
             TimeoutError: the job has not ended in time.
         """
         with log_event("wait") as call:
-            scheduler, app_id = _noted(call, app_handle)
+            scheduler, app_id = noted(call, app_handle)
             from torchx.runner._wait import wait_for_end
 
             status = wait_for_end(lambda: self._ask(scheduler, app_id), wait_interval, timeout)
-            hooks = _hooks() if status is not None else None
+            hooks = lifecycle_hooks() if status is not None else None
             if status is not None and hooks is not None and self._is_news("finished", app_handle):
                 from torchx.plugins.lifecycle import AppFinished
 
@@ -377,7 +368,7 @@ class Runner:
             UnknownAppException: the scheduler does not know the job.
         """
         with log_event("cancel") as call:
-            _, app_id = _noted(call, app_handle)
+            _, app_id = noted(call, app_handle)
             self._existing(app_handle).cancel(app_id)
 
     def stop(self, app_handle: str) -> None:
@@ -395,7 +386,7 @@ class Runner:
             UnknownAppException: the scheduler does not know the job.
         """
         with log_event("delete") as call:
-            _, app_id = _noted(call, app_handle)
+            _, app_id = noted(call, app_handle)
             self._existing(app_handle).delete(app_id)
             with self._lock:
                 self._apps.pop(app_handle, None)
@@ -403,7 +394,7 @@ class Runner:
     def describe(self, app_handle: str) -> AppDef | None:
         """The job as it was described, as far as the scheduler kept it; None where the scheduler does not know it."""
         with log_event("describe") as call:
-            scheduler, app_id = _noted(call, app_handle)
+            scheduler, app_id = noted(call, app_handle)
             described = self._scheduler(scheduler).describe(app_id)
             if described is None:
                 return None
@@ -414,7 +405,7 @@ class Runner:
     def describe_native(self, app_handle: str) -> AppDryRunInfo[Any] | None:
         """The scheduler's own record of the job; None where there is none or the scheduler does not offer it."""
         with log_event("describe_native") as call:
-            scheduler, app_id = _noted(call, app_handle)
+            scheduler, app_id = noted(call, app_handle)
             return self._scheduler(scheduler).describe_native(app_id)
 
     def list(self, scheduler: str, cfg: Cfg = None) -> builtins.list[ListAppResponse]:
@@ -428,10 +419,10 @@ class Runner:
             sched = self._scheduler(scheduler)
             resolved = None if cfg is None else self._resolve(sched, scheduler, cfg, to_submit=False)
             if resolved is not None:
-                call.note(runcfg=lambda: _as_json(resolved))
-                call.hide(lambda: _secrets(None, resolved))
+                call.note(runcfg=lambda: as_json(resolved))
+                call.hide(lambda: secrets_of(None, resolved))
             for app in sched.iter_list(resolved):
-                app.app_handle = make_handle(scheduler, self._name, app.app_id)
+                app.app_handle = make_app_handle(scheduler, self._name, app.app_id)
                 yield app
 
     # -- logs ------------------------------------------------------------------------------------------------------
@@ -464,7 +455,7 @@ class Runner:
             NotImplementedError: the scheduler can't serve logs.
         """
         with log_event("log_lines") as call:
-            _, app_id = _noted(call, app_handle)
+            _, app_id = noted(call, app_handle)
             sched = self._existing(app_handle)
             return sched.log_iter(app_id, role_name, k, regex, since, until, should_tail, streams=streams)
 
@@ -491,7 +482,7 @@ class Runner:
         from torchx.runner._logs import LogQuery, log_blocks
 
         with log_event("log_blocks") as call, call.parts():
-            _, app_id = _noted(call, app_handle)
+            _, app_id = noted(call, app_handle)
             sched = self._existing(app_handle)
             if replicas is None:
                 app = self.describe(app_handle)
@@ -502,22 +493,7 @@ class Runner:
 
     def _scheduler(self, name: str) -> Scheduler[Any]:
         """The scheduler of that name; made once, however many threads ask."""
-        with self._lock:
-            if name not in self._schedulers:
-                factory = self._factories.get(name)
-                if factory is None:
-                    raise _unknown_scheduler(name, self._factories)
-                from torchx.runner._scheduler_params import factory_arguments
-                from torchx.schedulers.api import Scheduler
-
-                arguments = factory_arguments(factory, self._scheduler_params)
-                made = factory(session_name=self._name, **arguments)
-                if not isinstance(made, Scheduler):
-                    raise TorchXError(
-                        f"the factory of scheduler `{name}` made a {type(made).__name__}, not a Scheduler"
-                    )
-                self._schedulers[name] = made
-            return self._schedulers[name]
+        return self._schedulers.get(name)
 
     def _existing(self, app_handle: str) -> Scheduler[Any]:
         """The scheduler of a job that it knows."""
@@ -536,7 +512,7 @@ class Runner:
 
     def _ask(self, scheduler: str, app_id: str) -> AppStatus | None:
         described = self._scheduler(scheduler).describe(app_id)
-        return None if described is None else _status(described)
+        return None if described is None else to_status(described)
 
     def _resolve(self, sched: Scheduler[Any], scheduler: str, cfg: Cfg, *, to_submit: bool = True) -> dict[str, CfgVal]:
         """The options: given ones, then those of the configuration files, then the defaults.
@@ -553,29 +529,6 @@ class Runner:
             resolved[opts.canonical_key(key) or key] = value
         apply_options(scheduler, opts, resolved)
         return opts.resolve(resolved)
-
-    def _set_environment(self, app: AppDef, scheduler: str, parent_run_id: str | None) -> None:
-        environment: dict[str, str] = {}
-        trackers = get_configured_trackers()
-        if trackers:
-            from torchx.tracker.api import tracker_environment
-
-            environment.update(tracker_environment(trackers))
-        ours = {ENV_TORCHX_JOB_ID: make_handle(scheduler, self._name, macros.app_id)}
-        if parent_run_id:
-            ours[ENV_TORCHX_PARENT_RUN_ID] = parent_run_id
-        for role in app.roles:
-            # A role may choose trackers of its own, but no other identity.
-            role.env = {**environment, **role.env, **ours}
-
-    def _transform(self, app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal], parent_run_id: str | None) -> None:
-        """Lets the site's plugins look at the job, and change it."""
-        hooks = _hooks()
-        if hooks is not None:
-            from torchx.plugins.lifecycle import TransformRequest
-
-            request = TransformRequest(app=app, scheduler=scheduler, cfg=cfg, parent_run_id=parent_run_id)
-            hooks.torchx_transform_app(request=request)
 
 
 def get_runner(
@@ -601,100 +554,8 @@ def get_runner(
     return Runner(DEFAULT_SESSION if name is None else name, get_scheduler_factories(), defaults, scheduler_params)
 
 
-def make_handle(scheduler: str, session: str, app_id: str) -> str:
-    """``scheduler://session/app_id``"""
-    from torchx.specs._handle import make_app_handle
-
-    return make_app_handle(scheduler, session, app_id)
-
-
-def _hooks() -> HookRelay | None:
-    """The plugins that take part in a job's life; None where there are none, as in most installations."""
-    from torchx.plugins.manager import get_plugin_manager
-
-    manager = get_plugin_manager()
-    return manager.hook if manager.has_lifecycle_hooks() else None
-
-
-def _set_metadata(app: AppDef, scheduler: str) -> None:
-    """What tools read back from a scheduler: who submitted this, and from where."""
-    import os
-
-    from torchx.specs.metadata_keys import TORCHX_CONTEXT_NAME, app_metadata
-    from torchx.version import __version__
-
-    context = os.environ.get(TORCHX_CONTEXT_NAME)
-    if context:
-        app.metadata.setdefault(app_metadata.CONTEXT, context)
-    app.metadata.setdefault(app_metadata.VERSION, __version__)
-    app.metadata.setdefault(app_metadata.SCHEDULER, scheduler)
-
-
-def _status(described: DescribeAppResponse) -> AppStatus:
-    return AppStatus(
-        state=described.state,
-        num_restarts=described.num_restarts,
-        msg=described.msg,
-        structured_error_msg=described.structured_error_msg,
-        ui_url=described.ui_url,
-        roles=described.roles_statuses,
-    )
-
-
-def _images(app: AppDef | None) -> str | None:
-    return ",".join(dict.fromkeys(role.image for role in app.roles)) if app is not None else None
-
-
 def _all_optional(opts: runopts) -> runopts:
     relaxed = runopts()
     for name, opt in opts:
         relaxed.add(name, opt.opt_type, opt.help, opt.default)
     return relaxed
-
-
-def _noted(call: log_event, app_handle: str) -> tuple[str, str]:
-    """The scheduler and the app id of a handle, which the call's record tells, too."""
-    scheduler, _, app_id = parse_app_handle(app_handle)
-    call.note(scheduler=scheduler, app_id=app_id)
-    return scheduler, app_id
-
-
-def _secrets(app: AppDef | None, cfg: object) -> set[str]:
-    from torchx.util.masking import job_secrets
-
-    return job_secrets(app, cfg)
-
-
-def _argument_secrets(component_args: Sequence[str] | Mapping[str, Any]) -> set[str]:
-    from torchx.util.masking import job_secrets, secret_values
-
-    by_name = hasattr(component_args, "keys")
-    return job_secrets(None, component_args) if by_name else secret_values(args=[*component_args])
-
-
-def _as_json(cfg: object) -> str | None:
-    import json
-
-    return json.dumps(dict(cfg), default=str) if hasattr(cfg, "keys") else None  # type: ignore[call-overload]
-
-
-def _unknown_scheduler(name: str, known: Mapping[str, Callable[..., Any]]) -> TorchXError:
-    error = UnknownSchedulerException(name)
-    distribution = KNOWN_DISTRIBUTIONS.get(name)
-    if distribution is not None:
-        error.hint = f"pip install {distribution}"
-    else:
-        error.hint = nearest(name, known) or f"installed: {', '.join(known) or 'none'}"
-    return error
-
-
-KNOWN_DISTRIBUTIONS = {
-    "local_docker": "torchx-docker",
-    "kubernetes": "torchx-k8s",
-    "kubernetes_mcad": "torchx-k8s",
-    "slurm": "torchx-slurm",
-    "lsf": "torchx-lsf",
-    "aws_batch": "torchx-aws",
-    "aws_sagemaker": "torchx-aws",
-}
-"""Where the documented schedulers that are not part of the kernel come from."""

@@ -232,12 +232,22 @@ def _convert(scheduler: str, option: runopt, file: ConfigFile, key: str, value: 
         try:
             return option.cast_to_type(value)
         except (ValueError, TypeError, KeyError) as e:
-            raise file.error(f"`{key} = {value}` is not of the type {kind}: {e}", scheduler, key) from e
+            raise file.error(_mistyped(key, value, kind, f": {e}"), scheduler, key) from None
     if option.opt_type is float and type(value) is int:
         return float(value)
     if isinstance(value, bool) is not (option.opt_type is bool) or not runopts.is_type(value, option.opt_type):
-        raise file.error(f"`{key} = {value!r}` is not of the type {kind}", scheduler, key)
+        raise file.error(_mistyped(key, repr(value), kind), scheduler, key)
     return value  # type: ignore[no-any-return]  # checked against the option's type just above
+
+
+def _mistyped(key: str, value: str, kind: str, why: str = "") -> str:
+    from torchx.util.secret_names import is_secret_name
+
+    return (
+        f"`{key}` is not of the type {kind}"
+        if is_secret_name(key)
+        else f"`{key} = {value}` is not of the type {kind}{why}"
+    )
 
 
 def _refuse_unknown(scheduler: str, opts: runopts, file: ConfigFile, key: str) -> None:
