@@ -59,7 +59,7 @@ def check_up(names: Sequence[str], timeout: float) -> Iterator[Finding]:
 
     Args:
         names: distributions or schedulers; empty: all.
-        timeout: seconds that each backend has to answer.
+        timeout: seconds that each plugin has to load, and each backend to answer.
     """
     from torchx.plugins.manager import get_plugin_manager
 
@@ -96,9 +96,9 @@ def _check_entries(dist: PluginDistribution, names: Sequence[str], timeout: floa
             if kind != "schedulers" or not names or dist.dist in names or name in names:
                 entry = get_plugin_manager().entries(kind)[name]
                 subject = f"{entry.kind.label} {name}"
-                outcome = _attempt(entry.load)
+                outcome = _attempt(entry.load, timeout)
                 if outcome is not None:
-                    yield _failed(dist.dist, subject, outcome)
+                    yield _failed(dist.dist, subject, outcome, timeout)
                 elif kind == "schedulers":
                     yield _reach(dist.dist, name, timeout)
 
@@ -129,12 +129,15 @@ def _reach(dist: str, scheduler: str, timeout: float) -> Finding:
     return Finding(dist=dist, subject=subject, status="unreachable", detail=mask(message), fix=fix)
 
 
-def _failed(dist: str, subject: str, error: BaseException) -> Finding:
+def _failed(dist: str, subject: str, error: BaseException, timeout: float) -> Finding:
+    if isinstance(error, TimeoutError):
+        fix = f"see what the import of `{dist}` waits for, or remove it"
+        return Finding(dist=dist, subject=subject, status="failed", detail=f"not loaded within {timeout:g} s", fix=fix)
     message, hint = describe_error(error)
     return Finding(dist=dist, subject=subject, status="failed", detail=mask(message), fix=hint or "")
 
 
-def _attempt(action: Callable[[], object], timeout: float | None = None) -> BaseException | None:
+def _attempt(action: Callable[[], object], timeout: float) -> BaseException | None:
     """Does it and returns what it raised; TimeoutError if it has not come back in time (it is left to itself then)."""
     import threading
 
@@ -148,12 +151,9 @@ def _attempt(action: Callable[[], object], timeout: float | None = None) -> Base
         else:
             outcome.append(None)
 
-    if timeout is None:
-        target()
-    else:
-        thread = threading.Thread(target=target, name="torchx-doctor", daemon=True)
-        thread.start()
-        thread.join(timeout)
+    thread = threading.Thread(target=target, name="torchx-doctor", daemon=True)
+    thread.start()
+    thread.join(timeout)
     return outcome[0] if outcome else TimeoutError()
 
 

@@ -31,7 +31,7 @@ class CmdDoctor(SubCommand):
             type=_seconds,
             default=DEFAULT_TIMEOUT,
             metavar="SECONDS",
-            help=f"how long to wait for each backend (default: {DEFAULT_TIMEOUT:g})",
+            help=f"how long to wait for each plugin and backend (default: {DEFAULT_TIMEOUT:g})",
         )
         add_flag(subparser, "--json", help="print one JSON object a finding")
 

@@ -7,7 +7,8 @@ from torchx.cli.cmd_base import SubCommand
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
     from torchx.tracker.api import TrackerBase
 
@@ -26,8 +27,10 @@ class CmdTracker(SubCommand):
         jobs = _add(what, "jobs", "the ids of the recorded runs", _jobs)
         jobs.add_argument("--parent-run-id", metavar="ID", help="only runs that were made from this one")
         metadata = _add(what, "metadata", "the values that a run has recorded", _metadata)
+        _add_show_secrets(metadata)
         metadata.add_argument("RUN_ID", help="the run: the handle of its job, or its app id")
         artifacts = _add(what, "artifacts", "the artifacts that a run has recorded", _artifacts)
+        _add_show_secrets(artifacts)
         artifacts.add_argument("--artifact", metavar="NAME", help="only this artifact")
         artifacts.add_argument("RUN_ID", help="the run: the handle of its job, or its app id")
 
@@ -49,6 +52,25 @@ def _add(
     add_flag(parser, "--json", help="print JSON")
     parser.set_defaults(tracker_show=show)
     return parser
+
+
+def _add_show_secrets(parser: argparse.ArgumentParser) -> None:
+    from torchx.cli.parser import add_flag
+
+    add_flag(parser, "--show-secrets", help="show the values of what looks like a secret")
+
+
+def _shown(value: object, args: argparse.Namespace) -> Any:
+    if args.show_secrets:
+        return value
+    from torchx.util.masking import mask_data
+
+    return mask_data(value)
+
+
+def _shown_values(values: Mapping[str, object], args: argparse.Namespace) -> dict[str, Any]:
+    # A number is a measurement, however its name looks: `token_accuracy`.
+    return {k: v if isinstance(v, (int, float)) else _shown({k: v}, args)[k] for k, v in values.items()}
 
 
 def _trackers() -> list[TrackerBase]:
@@ -73,7 +95,7 @@ def _metadata(args: argparse.Namespace, trackers: list[TrackerBase]) -> None:
     from torchx.cli.output import print_json, print_table
     from torchx.tracker.query import metadata_record
 
-    values = metadata_record(trackers, args.RUN_ID)
+    values = _shown_values(metadata_record(trackers, args.RUN_ID), args)
     if args.json:
         print_json(values)
     else:
@@ -84,7 +106,7 @@ def _artifacts(args: argparse.Namespace, trackers: list[TrackerBase]) -> None:
     from torchx.cli.output import print_json, print_table
     from torchx.tracker.query import artifact_records
 
-    records = artifact_records(trackers, args.RUN_ID, args.artifact)
+    records = _shown(artifact_records(trackers, args.RUN_ID, args.artifact), args)
     if args.json:
         print_json(records)
     else:

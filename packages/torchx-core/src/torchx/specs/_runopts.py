@@ -242,7 +242,7 @@ class runopts:
             try:
                 cfg[key] = self._opts[key].cast_to_type(text)
             except ValueError as e:
-                raise InvalidRunConfigException(str(e), name, cfg) from e
+                raise self._unreadable(key, name, e, cfg) from None
         return cfg
 
     def cfg_from_json_repr(self, json_repr: str, *, ignore_unknown: bool = False) -> dict[str, CfgVal]:
@@ -337,6 +337,16 @@ class runopts:
                 raise InvalidRunConfigException("is given twice, in two spellings", name, cfg)
             known[key] = value
         return known
+
+    def _unreadable(
+        self, key: str, name: str, problem: ValueError, cfg: Mapping[str, CfgVal]
+    ) -> InvalidRunConfigException:
+        from torchx.util.secret_names import is_secret_name
+
+        # The problem's text shows the value.
+        secret = is_secret_name(key)
+        reason = f"is not of type {get_type_name(self._opts[key].opt_type)}" if secret else str(problem)
+        return InvalidRunConfigException(reason, name, cfg)
 
     def _checked(self, key: str, value: CfgVal, cfg: Mapping[str, CfgVal]) -> CfgVal:
         tp = self._opts[key].opt_type
