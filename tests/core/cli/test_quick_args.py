@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 WORDS = [
     "-s", "--scheduler", "-cfg", "--scheduler_args", "--dryrun", "--wait", "--no-wait", "--log", "--tee_logs",
-    "--tee-logs", "--workspace", "--parent_run_id", "--stdin", "--json", "--show-secrets", "--show_secrets", "--", "-", "--sched",
-    "--scheduler=x", "-h", "local_cwd", "utils.echo", "--msg", "a b", "", "k=v,k2=v2", "-x", "-1",
+    "--tee-logs", "--workspace", "--parent_run_id", "--stdin", "--json", "--show-secrets", "--show_secrets",
+    "--", "-", "--sched", "--scheduler=x", "-h", "local_cwd", "utils.echo", "--msg", "a b", "", "k=v,k2=v2",
+    "-x", "-1",
 ]  # fmt: skip
 
 
