@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -177,15 +179,95 @@ def test_observer_that_fails_affects_neither_the_job_nor_the_others(
     ]
 
 
-def test_command_line_shows_the_refusal_in_one_line(site: Site, tmp_path: Path) -> None:
-    site.plugin("quota", QUOTA)
-    code = "import sys; from torchx.cli.main import main; main(sys.argv[1:])"
-    import os
-    import subprocess
-
+def command_line(site: Site, tmp_path: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(site.folder), "TORCHX_HOME": str(tmp_path / "home")}
-    command = [sys.executable, "-c", code, "run", "-s", "local_cwd", "utils.echo", "--num_replicas", "3"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "error: at most 2 replicas\nhint: ask for more at the help desk\n"
-    assert done.stdout == ""
+    command = [sys.executable, "-m", "torchx", *argv]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("raised", "stderr"),
+    [
+        ("TorchXError('too big', hint='ask')", "error: too big\nhint: ask\n"),
+        ("UsageError('two\\nlines')", "error: two lines\n"),
+        (
+            "ValueError('too big')",
+            "error: ValueError: too big\nhint: `torchx --log_level DEBUG ...` shows where this comes from\n",
+        ),
+        ("RuntimeError()", "error: RuntimeError\nhint: `torchx --log_level DEBUG ...` shows where this comes from\n"),
+    ],
+    ids=["our error", "usage error", "any error", "no text"],
+)
+@pytest.mark.parametrize("dryrun", [[], ["--dryrun"]], ids=["run", "dry run"])
+def test_command_line_shows_the_refusal_in_one_line(
+    site: Site, tmp_path: Path, raised: str, stderr: str, dryrun: list[str]
+) -> None:
+    site.plugin(
+        "quota",
+        f"""
+        from torchx.errors import TorchXError, UsageError
+        from torchx.plugins import hookimpl
+
+        @hookimpl
+        def torchx_transform_app(request):
+            raise {raised}
+        """,
+    )
+    done = command_line(site, tmp_path, "run", "-s", "local_cwd", *dryrun, "utils.echo")
+    assert (done.returncode, done.stdout, done.stderr) == (2 if "Usage" in raised else 1, "", stderr)
+    assert command_line(site, tmp_path, "list").stdout == ""
+
+
+@pytest.mark.parametrize(("program", "state"), [("true", "SUCCEEDED"), ("false", "FAILED")])
+def test_observers_of_the_command_line_are_told_once_each(
+    site: Site, tmp_path: Path, notes: Path, program: str, state: str
+) -> None:
+    site.plugin("observer", OBSERVER.format(then="pass"))
+    done = command_line(site, tmp_path, "run", "-s", "local_cwd", "utils.sh", program)
+    handle = done.stdout.strip()
+    told_of = [note[:3] + ([note[3]] if note[0] == "finished" else []) for note in told(notes)]
+    assert told_of == [["submitted", "local_cwd", handle], ["finished", "local_cwd", handle, state]]
+
+
+def test_failing_observer_of_the_command_line_is_logged(site: Site, tmp_path: Path, notes: Path) -> None:
+    site.plugin("bad", OBSERVER.format(then="raise ValueError('boom')"))
+    done = command_line(site, tmp_path, "run", "-s", "local_cwd", "utils.echo")
+    assert done.returncode == 0
+    assert "plugin `bad` failed in torchx_app_submitted; the job is not affected" in done.stderr
+    assert "plugin `bad` failed in torchx_app_finished; the job is not affected" in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("SUCCEEDED")
+
+
+def test_observers_are_told_once_however_often_a_job_is_submitted_and_waited_for(
+    site: Site, runner: Runner, notes: Path
+) -> None:
+    site.plugin("observer", OBSERVER.format(then="pass"))
+    site.manager()
+    info = runner.dryrun(shell("true"), "local_cwd")
+    handles = {runner.schedule(info), runner.schedule(info)}
+    (handle,) = handles
+    runner.wait(handle)
+    runner.wait(handle)
+    assert [note[0] for note in told(notes)] == ["submitted", "finished"]
+
+
+def test_nobody_is_told_the_end_of_a_job_that_goes_on(site: Site, runner: Runner, notes: Path) -> None:
+    site.plugin("observer", OBSERVER.format(then="pass"))
+    site.manager()
+    handle = str(runner.run(shell("exec sleep 60"), "local_cwd"))
+    with pytest.raises(TimeoutError):
+        runner.wait(handle, timeout=0.1)
+    assert [note[0] for note in told(notes)] == ["submitted"]
+    runner.cancel(handle)
+    runner.wait(handle)
+    assert told(notes)[1:] == [["finished", "local_cwd", handle, "CANCELLED"]]
+
+
+def test_nobody_is_told_of_a_job_that_could_not_be_started(site: Site, runner: Runner, notes: Path) -> None:
+    site.plugin("observer", OBSERVER.format(then="pass"))
+    site.manager()
+    app = shell("true")
+    app.roles[0].entrypoint = "no_such_program"
+    with pytest.raises(Exception, match="no_such_program"):
+        runner.run(app, "local_cwd")
+    assert told(notes) == []
