@@ -105,7 +105,7 @@ def mask_data(data: object, secrets: Iterable[str] = ()) -> object:
 def secret_values(env: Mapping[str, str] | None = None, args: Sequence[str] = ()) -> set[str]:
     """The values that `mask_env` and `mask_args` hide, to look for them in other texts.
 
-    >>> sorted(secret_values({"DB": "pg://me:pa55@db"}, ["--token", "t0ken", "-c", "API_KEY='k3y5' run"]))
+    >>> sorted(secret_values({"DB": "pg://me:pa55@db"}, ["--token", "t0ken", "-c", "export API_KEY='k3y5'"]))
     ['k3y5', 'pa55', 't0ken']
     """
     found = {*_secrets_in(dict(env or {})), *_secrets_in_args(args)}
