@@ -19,6 +19,16 @@ MANY = 20_000
 """Lines of the long log: more than any reader's buffer holds."""
 
 
+def _assert_same(lines: list[str], expected: list[str]) -> None:
+    """Compares long logs. Pytest's own comparison of two of them takes minutes when they differ."""
+    assert len(lines) == len(expected), f"{len(lines)} lines instead of {len(expected)}"
+    for number, (line, wanted) in enumerate(zip(lines, expected, strict=True)):
+        same = line == wanted
+        assert same, (
+            f"line {number} is {line[:80]!r}... of {len(line)} characters, not {wanted[:80]!r}... of {len(wanted)}"
+        )
+
+
 class LogChecks(SchedulerContract):
     """``log_iter``: whole lines, once, in order."""
 
@@ -26,15 +36,15 @@ class LogChecks(SchedulerContract):
     def test_long_log_is_whole_and_in_order(self, jobs: Jobs) -> None:
         app_id = jobs.run(f"seq -f 'line %.0f äöü€😀' {MANY}")
         expected = [f"line {n} äöü€😀\n" for n in range(1, MANY + 1)]
-        assert jobs.lines(app_id) == expected
+        _assert_same(jobs.lines(app_id), expected)
         jobs.end(app_id)
-        assert jobs.lines(app_id) == expected
-        assert jobs.lines(app_id, should_tail=False) == expected
+        _assert_same(jobs.lines(app_id), expected)
+        _assert_same(jobs.lines(app_id, should_tail=False), expected)
 
     @needs("has_logs")
     def test_long_line_is_one_line(self, jobs: Jobs) -> None:
         app_id = jobs.run("seq 40000 | tr '\\n' ' '; echo; echo end")
-        assert jobs.lines(app_id) == ["".join(f"{n} " for n in range(1, 40001)) + "\n", "end\n"]
+        _assert_same(jobs.lines(app_id), ["".join(f"{n} " for n in range(1, 40001)) + "\n", "end\n"])
 
     @needs("has_logs")
     def test_line_that_is_written_bit_by_bit_is_one_line(self, jobs: Jobs) -> None:
