@@ -166,7 +166,7 @@ def merge_folder(
 ) -> FolderInfo:
     """Lays a project's folder over what earlier projects have at the same place."""
     if not (known := manifest.folders.get(place)) or not (known.files or known.links):
-        if len(manifest.folders) > 1:
+        if known and len(manifest.folders) > 1:  # what is below a known folder is known only together with it
             manifest.check_no_folder(place, (*files, *links))
         info = manifest.add_folder(place, mode)
         info.files, info.links = files, links
