@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.local.kit import role
-from torchx.schedulers._local.request import MAX_FOLDER_NAME_BYTES, folder_name
+from torchx.util.folder_names import MAX_FOLDER_NAME_BYTES, folder_name
 
 if TYPE_CHECKING:
     from tests.core.local.kit import Jobs

@@ -383,9 +383,31 @@ def test_different_workspaces_of_one_app_do_not_mix(ws: Path, tmp_path: Path, jo
         for role in roles:
             role.image = "i"
         DirWorkspaceMixin().build_workspaces(roles, {"job_dir": str(job)})
-        assert [role.image for role in roles] == [str(job), f"{job}/_b", str(job), f"{job}/_b"]
+        further = f"{job}/.torchx-roles/..%2Fb"
+        assert [role.image for role in roles] == [str(job), further, str(job), further]
         assert (job / "train.py").read_text() == "print('hi')\n"
-        assert (job / "_b" / "train.py").read_text() == "other"
+        assert (Path(further) / "train.py").read_text() == "other"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(("main", "trainer", "x"), id="a folder of the first workspace"),
+        pytest.param(("main", "a b", "a_b"), id="names that differ in one character"),
+        pytest.param(("main", "r" * 300, "r" * 301), id="names longer than a folder's"),
+    ],
+)
+def test_further_workspaces_have_folders_of_their_own(names: tuple[str, ...], tmp_path: Path, job: Path) -> None:
+    (tmp_path / "0" / "trainer").mkdir(parents=True)
+    (tmp_path / "0" / "trainer" / "first.py").write_text("")
+    for k in (1, 2):
+        (tmp_path / f"{k}").mkdir()
+        (tmp_path / f"{k}" / f"{k}.py").write_text("")
+    roles = [Role(name=n, image="i", workspace=Workspace({str(tmp_path / f"{k}"): ""})) for k, n in enumerate(names)]
+    for _ in range(2):
+        DirWorkspaceMixin().build_workspaces(roles, {"job_dir": str(job)})
+        assert os.listdir(job / "trainer") == ["first.py"]
+        assert [os.listdir(role.image) for role in roles[1:]] == [["1.py"], ["2.py"]]
 
 
 def test_two_roles_through_the_deprecated_method(ws: Path, job: Path) -> None:

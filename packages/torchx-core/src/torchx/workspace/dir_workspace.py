@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from torchx.workspace.api import WorkspaceMixin
@@ -12,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchx.specs import CfgVal, Role, Workspace
+
+ROLES = ".torchx-roles"
+"""Folder in ``job_dir`` for the workspaces of further roles; a name that no workspace has a folder of."""
 
 
 class DirWorkspaceMixin(WorkspaceMixin[None]):
@@ -22,7 +24,8 @@ class DirWorkspaceMixin(WorkspaceMixin[None]):
     in it alone; an unchanged workspace costs one ``stat`` per file and copies nothing.
 
     Roles with the same workspace share the folder. Where roles of one app have different workspaces, the first gets
-    ``job_dir`` itself and each further workspace ``job_dir/<role name>``.
+    ``job_dir`` itself and each further workspace ``job_dir/.torchx-roles/<role name>``, where it meets no folder of the
+    first.
     """
 
     def build_workspace_and_update_role(self, role: Role, workspace: str, cfg: Mapping[str, CfgVal]) -> None:
@@ -59,7 +62,9 @@ class DirWorkspaceMixin(WorkspaceMixin[None]):
             role.image = image
             return
         if build_cache.setdefault((DirWorkspaceMixin, job_dir), key) != key:
-            job_dir = os.path.join(job_dir, _file_name(role.name))
+            from torchx.util.folder_names import folder_name
+
+            job_dir = os.path.join(job_dir, ROLES, folder_name(role.name))
         _publish_for(role, role.workspace, job_dir)
         build_cache[key] = role.image
 
@@ -102,11 +107,6 @@ def _job_dir(cfg: Mapping[str, CfgVal]) -> str | None:
         return None
     path = os.path.expanduser(str(job_dir).removeprefix("file://"))
     return path if os.path.isabs(path) else os.path.abspath(path)
-
-
-def _file_name(role: str) -> str:
-    """A role's name as a file name."""
-    return re.sub(r"[^\w.-]", "_", role).lstrip(".") or "_"
 
 
 def _publish_for(role: Role, workspace: Workspace, job_dir: str) -> None:

@@ -9,6 +9,7 @@ from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
 from torchx.schedulers._local.opts import Opts
 from torchx.schedulers.ids import random_id
 from torchx.specs.api import MISSING, AppDef, CfgVal, Role, macros
+from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass, field
 
 TYPE_CHECKING = False
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 ENV_RANK0_HOST = "TORCHX_RANK0_HOST"
 ENV_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 ERROR_FILE = "error.json"
-MAX_FOLDER_NAME_BYTES = 255  # NAME_MAX of Linux, macOS and all usual file systems
 
 
 @dataclass
@@ -113,25 +113,6 @@ def _gpus(app: AppDef) -> dict[str, list[str]]:
     from torchx.schedulers._local.gpus import assign_gpus, count_gpus
 
     return assign_gpus(app, count_gpus())
-
-
-def folder_name(name: str) -> str:
-    """A role's name as the name of one folder: all but ASCII letters, digits, ``_``, ``-`` and ``.`` becomes ``%XX``.
-
-    One that would be too long is cut; a hash of the whole name behind ``~``, which no other name has, keeps it unique.
-
-    >>> folder_name("a/../b")
-    'a%2F..%2Fb'
-    """
-    plain = "".join(
-        c if (c.isascii() and c.isalnum()) or c in "._-" else "".join(f"%{b:02X}" for b in os.fsencode(c)) for c in name
-    )
-    if len(plain) > MAX_FOLDER_NAME_BYTES:
-        import hashlib
-
-        end = f"~{hashlib.sha256(plain.encode()).hexdigest()[:16]}"
-        return plain[: MAX_FOLDER_NAME_BYTES - len(end)] + end
-    return plain if plain.strip(".") else plain.replace(".", "%2E")
 
 
 def _check_role(role: Role) -> None:
