@@ -22,7 +22,17 @@ FOREIGN = {
     *("Any", "Callable", "ClassVar", "Generator", "Generic", "Iterable", "Iterator", "List", "Literal", "Mapping"),
     *("NoReturn", "Optional", "Protocol", "Self", "Sequence", "TextIO", "Type", "TypeVar", "Union"),
     *("ABC", "AbstractFileSystem", "Enum", "Namespace", "ArgumentParser", "TracebackType", "datetime", "Path"),
-    *("Logger", "Handler", "SubParsersAction", "TestCase", "FunctionDef", "NodeVisitor", "expr", "ModuleType"),
+    *(
+        "AbstractContextManager",
+        "Logger",
+        "Handler",
+        "SubParsersAction",
+        "TestCase",
+        "FunctionDef",
+        "NodeVisitor",
+        "expr",
+        "ModuleType",
+    ),
     *("RawDescriptionHelpFormatter", "ArgumentDefaultsHelpFormatter", "MetavarTypeHelpFormatter", "ClassDef"),
 }
 """Names of Python and of other projects that signatures use."""

@@ -11,6 +11,7 @@ from torchx.settings import ENV_TORCHX_EVENTS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Any
 
@@ -100,7 +101,7 @@ class log_event:
         """Names secret values, by a function that is called when a record is made, or when the call fails."""
         self._hidden.append(secrets)
 
-    def parts(self) -> _Parts:
+    def parts(self) -> AbstractContextManager[None]:
         """A context in which the calls of this thread are parts of this one, and make no records of their own.
 
         What becomes known in them is noted here, where it is not known yet.
