@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
 
+from torchx.cli.cmd_run import CONFIG_KEYS, CmdRun
+from torchx.cli.configured import check_configured_keys
 from torchx.runner import config
 
 if TYPE_CHECKING:
@@ -66,6 +69,30 @@ def test_toml_values_are_given_as_text(project: Path) -> None:
         "[tool.torchx.cli.run]\nwait = true\nscheduler_args = {a = 1, b = 'x'}\nroles = ['a', 'b']\n"
     )
     assert config.get_configs("cli", "run") == {"wait": "True", "scheduler_args": "a=1,b=x", "roles": "a,b"}
+
+
+@pytest.mark.parametrize("value", ["{A = 'b,c=d'}", "{A = '', 'B,C' = 'x'}", "['a,b']"])
+def test_a_value_that_would_become_another_is_refused_with_its_line(project: Path, value: str) -> None:
+    (project / "pyproject.toml").write_text(f'[tool.torchx.component."utils.sh"]\nnum_replicas = 2\nenv = {value}\n')
+    with pytest.raises(config.ConfigError, match=r"pyproject.toml:3: a value of `env` cannot be told"):
+        config.load_sections("component")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("{A = 'b,c', B = 'x y=z'}", "A=b,c,B=x y=z"), ("['a=b', 'c']", "a=b,c"), ("{}", ""), ("[]", "")],
+)
+def test_lists_and_tables_for_components(project: Path, value: str, text: str) -> None:
+    (project / "pyproject.toml").write_text(f'[tool.torchx.component."utils.sh"]\nenv = {value}\n')
+    assert config.get_config("component", "utils.sh", "env") == text
+
+
+@pytest.mark.parametrize("line", ["schduler = far", "tee-log = true", "dryrun = perhaps"])
+def test_a_mistake_in_the_flags_of_a_command_is_told_with_its_line(project: Path, line: str) -> None:
+    (project / ".torchxconfig").write_text(f"[cli:run]\nscheduler = local_cwd\n{line}\n")
+    with pytest.raises(config.ConfigError, match=r"\.torchxconfig:3: "):
+        CmdRun().add_arguments(argparse.ArgumentParser())
+        check_configured_keys("run", CONFIG_KEYS)
 
 
 @pytest.mark.usefixtures("files")

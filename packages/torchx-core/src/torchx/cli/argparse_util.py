@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from torchx.cli.configured import configured_values, given_options
-from torchx.errors import UsageError
+from torchx.cli.configured import configured_error, configured_values, given_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,5 +105,5 @@ class torchxconfig_run_flag(argparse.Action):
 def _truth(subcmd: str, key: str, text: str) -> bool:
     value = _TRUTH.get(text.strip().lower())
     if value is None:
-        raise UsageError(f"`{key} = {text}` in section [cli:{subcmd}] of .torchxconfig", hint="say true or false")
+        raise configured_error(subcmd, key, f"`{key} = {text}` in section [cli:{subcmd}]", "say true or false")
     return value

@@ -27,13 +27,32 @@ def configured_values(subcmd: str) -> dict[str, str]:
     return {key.replace("-", "_"): value for key, value in get_configs("cli", subcmd).items()}
 
 
+def configured_error(subcmd: str, key: str, problem: str, hint: str) -> UsageError:
+    """The error for a mistake in the section ``[cli:<subcmd>]``, with the file and the line where the key stands.
+
+    Args:
+        subcmd: the command.
+        key: the key, with ``_``.
+        problem: what is wrong.
+        hint: what to do.
+    """
+    from torchx.runner.config import find_configs, read_config
+
+    section = f"cli:{subcmd}"
+    for file in map(read_config, find_configs()):
+        for written in file.sections.get(section, {}):
+            if written.replace("-", "_") == key:
+                return file.error(problem, section, written, hint=hint)
+    return UsageError(problem, hint=hint)
+
+
 def check_configured_keys(subcmd: str, known: Sequence[str]) -> None:
     """Checks that the section ``[cli:<subcmd>]`` sets nothing that the command does not have.
 
     Raises:
-        UsageError: it does; names the key and the nearest valid one.
+        UsageError: it does; names the file, the line, the key and the nearest valid one.
     """
     for key in configured_values(subcmd):
         if key not in known:
             hint = nearest(key, known) or f"it may set {', '.join(sorted(known))}"
-            raise UsageError(f"unknown key `{key}` in section [cli:{subcmd}] of .torchxconfig", hint=hint)
+            raise configured_error(subcmd, key, f"unknown key `{key}` in section [cli:{subcmd}]", hint)

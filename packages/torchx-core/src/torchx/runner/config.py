@@ -60,6 +60,8 @@ __all__ = [
 
 CONFIG_PREFIX_DELIM = ":"
 
+COMPONENT_PREFIX = "component"
+
 PLACEHOLDER = "#FIXME"
 """How the value of a required option begins in a freshly written file, until the user fills it in."""
 
@@ -148,6 +150,9 @@ def load_sections(prefix: str, dirs: list[str] | None = None) -> dict[str, dict[
 
     Returns:
         name -> key -> value as text.
+
+    Raises:
+        ConfigError: a file is malformed, or a component's list or table has no form as text; with file and line.
     """
     start = prefix + CONFIG_PREFIX_DELIM
     merged: dict[str, dict[str, str]] = {}
@@ -156,6 +161,8 @@ def load_sections(prefix: str, dirs: list[str] | None = None) -> dict[str, dict[
             if section.startswith(start):
                 into = merged.setdefault(section[len(start) :], {})
                 for key, value in values.items():
+                    if prefix == COMPONENT_PREFIX and isinstance(value, (dict, list)):
+                        _check_text(file, section, key, value)
                     into.setdefault(key, as_text(value))
     return merged
 
@@ -238,6 +245,24 @@ def _convert(scheduler: str, option: runopt, file: ConfigFile, key: str, value: 
     if isinstance(value, bool) is not (option.opt_type is bool) or not runopts.is_type(value, option.opt_type):
         raise file.error(_mistyped(key, repr(value), kind), scheduler, key)
     return value  # type: ignore[no-any-return]  # checked against the option's type just above
+
+
+def _check_text(file: ConfigFile, section: str, key: str, value: dict[str, Any] | list[Any]) -> None:
+    """Refuses a list or a table of TOML that would be another one once it is read as a component's argument."""
+    from torchx.util.types import to_dict, to_list
+
+    try:
+        text = as_text(value)
+        same = (
+            to_dict(text) == {name: as_text(item) for name, item in value.items()}
+            if isinstance(value, dict)
+            else to_list(text) == [as_text(item) for item in value]
+        )
+    except ValueError:
+        same = False
+    if value and not same:
+        hint = "components take lists and tables as text, in which `,` stands between the values"
+        raise file.error(f"a value of `{key}` cannot be told from its neighbours", section, key, hint=hint)
 
 
 def _mistyped(key: str, value: str, kind: str, why: str = "") -> str:
