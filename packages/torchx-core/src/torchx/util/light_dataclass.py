@@ -188,7 +188,8 @@ def _make_init(cls: Any, fields: tuple[LightField, ...], frozen: bool) -> Any:
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     source = f"def __init__({','.join(parameters)}):\n " + "\n ".join(body or ["pass"])
-    exec(source, scope)  # the names come from a class body, so they are identifiers
+    # As a code object: a Ctrl-C during exec() of a text makes CPython end by SIGINT later, even where it is handled.
+    exec(compile(source, "<light dataclass>", "exec"), scope)  # the names come from a class body: identifiers
     init = scope["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__module__ = cls.__module__
