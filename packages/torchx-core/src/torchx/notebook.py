@@ -6,8 +6,11 @@ The cell magic ``%%workspacefile PATH`` writes its cell to a file of an in-memor
     print("hello from the job")
 
     from torchx.notebook import get_workspace
-    runner.run_component("utils.python", ["--script", "train.py"], "local_cwd", workspace=get_workspace())
+    from torchx.runner import get_runner
 
+    get_runner().run_component("utils.python", ["--script", "train.py"], "slurm", workspace=get_workspace())
+
+The scheduler must be one that brings workspaces along; ``local_cwd`` runs in the current folder and does not.
 Importing this module in a notebook registers the magic.
 """
 

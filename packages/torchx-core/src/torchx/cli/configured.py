@@ -36,7 +36,8 @@ def configured_error(subcmd: str, key: str, problem: str, hint: str) -> UsageErr
         problem: what is wrong.
         hint: what to do.
     """
-    from torchx.runner.config import find_configs, read_config
+    from torchx.runner.config import find_configs
+    from torchx.util.configfile import read_config
 
     section = f"cli:{subcmd}"
     for file in map(read_config, find_configs()):
