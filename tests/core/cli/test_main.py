@@ -325,3 +325,27 @@ def test_colours_are_empty_away_from_a_terminal(name: str) -> None:
 
     for module in (torchx.cli.main, torchx.cli.colors, torchx.util.colors):
         assert getattr(module, name) == ""
+
+
+LOSES_INTERRUPTS = """
+import os, signal, sys, time, weakref
+from torchx.cli.guard import run_guarded
+
+class Thing: pass
+
+def lose(ref):
+    os.kill(os.getpid(), signal.SIGINT)
+
+def body(options):
+    thing = Thing()
+    ref = weakref.ref(thing, lose)
+    del thing
+    time.sleep(60)
+
+run_guarded(body, ["list"])
+"""
+
+
+def test_ctrl_c_where_python_can_raise_nothing_is_repeated() -> None:
+    done = subprocess.run([sys.executable, "-c", LOSES_INTERRUPTS], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")

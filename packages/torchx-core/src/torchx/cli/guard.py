@@ -20,6 +20,7 @@ from torchx.errors import TorchXError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
 
 def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> None:
@@ -30,6 +31,7 @@ def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> N
         argv: the arguments, without the program's name.
     """
     debug = False
+    before, sys.unraisablehook = sys.unraisablehook, _repeat_lost_interrupt
     try:
         options = split_argv(argv)
         debug = options.log_level == "DEBUG"
@@ -59,6 +61,22 @@ def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> N
             _discard_output()
         print_error(error, debug=debug, argv=argv)
         sys.exit(exit_status(error))
+    finally:
+        sys.unraisablehook = before
+
+
+def _repeat_lost_interrupt(lost: Any) -> None:
+    """Repeats a Ctrl-C that came in a place from which Python raises nothing, such as the end of an import.
+
+    Python prints such an interrupt and goes on. It can't be repeated at once, for the place is still the same.
+    """
+    if lost.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(lost)
+        return
+    import signal
+
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
 def _flush() -> None:
