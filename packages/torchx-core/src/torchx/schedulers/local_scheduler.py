@@ -141,12 +141,9 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
 
     def _record(self, request: PopenRequest) -> dict[str, Any]:
         from torchx.schedulers._local import proctree
-        from torchx.schedulers._local.preflight import program_of
+        from torchx.schedulers._local.preflight import programs_of
 
-        programs = {
-            role.name: [program_of(role.name, param) for param in request.role_params[role.name]]
-            for role in request.app.roles
-        }
+        programs = {role.name: programs_of(role.name, request.role_params[role.name]) for role in request.app.roles}
         record = to_record(request, session=self.session_name, programs=programs)
         record["host"] = hostname()
         record["submitter"] = proctree.identity(os.getpid())
@@ -261,7 +258,8 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         from torchx.schedulers._local.logsource import LocalLogSource
         from torchx.schedulers._local.status import may_restart
 
-        request = self._store.request(app_id)
+        watch = self._watch(app_id)
+        request = watch.request()
         if request is None:
             raise UsageError(f"there is no local job `{app_id}`", hint="`torchx list -s local_cwd` shows what there is")
         names = [role["name"] for role in request["roles"]]
@@ -277,7 +275,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             )
         before = sum(len(r["replicas"]) for r in request["roles"][: names.index(role_name)])
         return LocalLogSource(
-            self._watch(app_id),
+            watch,
             role["replicas"][k]["log_dir"],
             stream=streams or Stream.COMBINED,
             replica=before + k,

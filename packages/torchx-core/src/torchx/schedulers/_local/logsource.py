@@ -39,6 +39,7 @@ class AppWatch:
         self._app_id = app_id
         self._pulse: int | None = None
         self._seen = b""
+        self._request: dict[str, Any] | None = None
         self._state: dict[str, Any] | None = None
         self._state_beats = b""
         self._state_due = 0.0
@@ -59,6 +60,12 @@ class AppWatch:
             if left <= 0:
                 return False
             time.sleep(min(left, _POLL))
+
+    def request(self) -> dict[str, Any] | None:
+        """What was submitted, as ``Store.request``. It never changes: read once, however many replicas are followed."""
+        if self._request is None:
+            self._request = self._store.request(self._app_id)
+        return self._request
 
     def state(self) -> dict[str, Any] | None:
         """The job's record, as ``Store.state``; at most a second old."""

@@ -18,6 +18,25 @@ _TORCH_LAUNCHERS = {"torchrun", "torch.distributed.run"}
 _PYTHON_WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
 
 
+def programs_of(role: str, params: Sequence[ReplicaParam]) -> list[str]:
+    """``program_of`` for all replicas of a role; those that run the same command are looked at once.
+
+    Raises:
+        UsageError: as ``program_of``.
+    """
+    known: dict[tuple[object, ...], tuple[str, str]] = {}
+    programs = []
+    for param in params:
+        key = (*param.args, None, param.cwd, param.env.get("PATH"))
+        if key not in known:
+            known[key] = program_of(role, param), param.env.get("PATH", "")
+        program, path = known[key]
+        if path:
+            param.env["PATH"] = path
+        programs.append(program)
+    return programs
+
+
 def program_of(role: str, param: ReplicaParam) -> str:
     """The absolute path of a replica's program.
 
