@@ -37,13 +37,14 @@ def make_private(path: str) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    if os.path.isdir(path):
-        return
-    above = os.path.dirname(path)
-    if above and above != path:
-        make_private(above)
     try:
         os.mkdir(path, 0o700)
-    except FileExistsError:  # made by somebody else meanwhile
+    except FileExistsError:
         if not os.path.isdir(path):
             raise
+    except FileNotFoundError:
+        above = os.path.dirname(path)
+        if above in ("", path) or os.path.isdir(above):  # there nothing can be made
+            raise
+        make_private(above)
+        make_private(path)

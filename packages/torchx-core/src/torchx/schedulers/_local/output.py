@@ -41,8 +41,7 @@ class Output:
         self._pending: list[tuple[str, bytes]] = []
         self._indexed = 0.0
         for name in self._lengths:
-            os.close(self._open(name))
-        self._files = {}
+            os.close(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def write(self, stream: str, data: bytes) -> None:
         """Appends bytes that came on a stream (a name of ``STREAMS``).
@@ -107,6 +106,8 @@ class Output:
 
     def restore_partial(self) -> None:
         """Takes over from a process that was killed: the unfinished last lines are those of the streams' own files."""
+        for name in self._lengths:
+            self._lengths[name] = os.stat(os.path.join(self._folder, name)).st_size
         for stream in STREAMS:
             self._partial[stream] = _last_partial_line(os.path.join(self._folder, stream))
 

@@ -101,8 +101,10 @@ def build_request(
         img_root = images.fetch_role(role)
         dirs = [os.path.join(logs, folder_name(role.name), str(k)) for k in range(role.num_replicas)]
         request.role_log_dirs[role.name] = dirs
+        filled = _filled(role, app_id, img_root, len(dirs))
         request.role_params[role.name] = [
-            _replica(role, k, log_dir, app_id, img_root, images, cfg) for k, log_dir in enumerate(dirs)
+            _replica(role, replica, log_dir, img_root, images, cfg)
+            for replica, log_dir in zip(filled, dirs, strict=True)
         ]
         for param, devices in zip(request.role_params[role.name], gpus.get(role.name, ()), strict=False):
             param.env.setdefault("CUDA_VISIBLE_DEVICES", devices)
@@ -142,11 +144,21 @@ def _texts(role: Role) -> Iterator[tuple[str, object]]:
         yield f"the environment variable {name!r}", value
 
 
+def _filled(role: Role, app_id: str, img_root: str, count: int) -> list[Role]:
+    """The role of each replica, macros replaced; one for all where no text names the replica."""
+
+    def fill(replica_id: str) -> Role:
+        return macros.Values(img_root, app_id, replica_id, ENV_RANK0_HOST).apply(role)
+
+    texts = (role.entrypoint, *role.args, *role.env.values())
+    if any(macros.replica_id in text for text in texts):
+        return [fill(str(k)) for k in range(count)]
+    return [fill("0")] * count
+
+
 def _replica(
-    role: Role, k: int, log_dir: str, app_id: str, img_root: str, images: ImageProvider, cfg: Mapping[str, CfgVal]
+    role: Role, filled: Role, log_dir: str, img_root: str, images: ImageProvider, cfg: Mapping[str, CfgVal]
 ) -> ReplicaParam:
-    values = macros.Values(img_root=img_root, app_id=app_id, replica_id=str(k), rank0_env=ENV_RANK0_HOST)
-    filled = values.apply(role)
     env = dict(filled.env)
     env.setdefault(ENV_RANK0_HOST, "localhost")
     env.setdefault(ENV_ERROR_FILE, os.path.join(log_dir, ERROR_FILE))
