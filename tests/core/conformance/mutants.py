@@ -125,11 +125,12 @@ class OneFileTracker(FsspecTracker):
         return Path(self._root) / f"{run_id.replace('/', '_')}.json"
 
     def add_metadata(self, run_id: str, **metadata: object) -> None:
-        Path(self._root).mkdir(parents=True, exist_ok=True)
-        try:
-            self._file(run_id).write_text(json.dumps({**self.metadata(run_id), **metadata}))
-        except ValueError:  # what the other one has half written
-            self._file(run_id).write_text(json.dumps(metadata))
+        # Each write is whole (two half-written ones would be another fault than the one meant): only the update is lost.
+        file = self._file(run_id)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_name(f"{file.name}.{os.getpid()}")
+        new.write_text(json.dumps({**self.metadata(run_id), **metadata}))
+        new.replace(file)
 
     def metadata(self, run_id: str) -> Mapping[str, object]:
         file = self._file(run_id)
