@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -56,3 +57,23 @@ def test_ranks_do_not_import_pytorch() -> None:
     code = "import sys; from torchx.distributed import *; rank(), world_size(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        distributed.has_cuda_devices,
+        distributed.local_cuda_device,
+        distributed.local_device,
+        distributed.init_pg,
+    ],
+    ids=lambda use: use.__name__,
+)
+def test_without_pytorch_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, use: Callable[[], object]
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(distributed.TorchMissingError, match="needs PyTorch.*pip install torch") as caught:
+        use()
+    assert isinstance(caught.value, ModuleNotFoundError)
+    assert caught.value.name == "torch"

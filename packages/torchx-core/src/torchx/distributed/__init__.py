@@ -10,6 +10,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from torchx.errors import TorchXError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "TorchMissingError",
     "has_cuda_devices",
     "init_pg",
     "is_local_rank0",
@@ -29,6 +32,14 @@ __all__ = [
     "rank",
     "world_size",
 ]
+
+
+class TorchMissingError(TorchXError, ModuleNotFoundError):
+    """PyTorch is not installed."""
+
+    def __init__(self, message: str = "", *, name: str | None = None) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 def local_rank() -> int:
@@ -59,9 +70,12 @@ def is_local_rank0() -> bool:
 
 
 def has_cuda_devices() -> bool:
-    """Whether this process can use a CUDA device."""
-    import torch
+    """Whether this process can use a CUDA device.
 
+    Raises:
+        TorchMissingError: PyTorch is not installed; so do all functions here that concern devices or groups.
+    """
+    torch = _torch()
     return bool(torch.cuda.is_available() and torch.cuda.device_count() > 0)
 
 
@@ -71,8 +85,7 @@ def local_cuda_device() -> torch.device:
     Raises:
         RuntimeError: there is no such device.
     """
-    import torch
-
+    torch = _torch()
     index = local_rank()
     if not has_cuda_devices() or index >= torch.cuda.device_count():
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -84,8 +97,7 @@ def local_cuda_device() -> torch.device:
 
 def local_device() -> torch.device:
     """The device of this process: that of the default process group's backend, else a CUDA device if there is one."""
-    import torch
-
+    torch = _torch()
     group = _default_group()
     cuda = has_cuda_devices() if group is None else "nccl" in str(group.get_backend())
     return local_cuda_device() if cuda else torch.device("cpu")
@@ -103,9 +115,8 @@ def init_pg(backend: Literal["nccl", "gloo", "auto"] = "auto", **kwargs: Any) ->
     Returns:
         The device of this process; for ``nccl`` it has been made the current CUDA device.
     """
-    import torch
-    import torch.distributed as dist
-
+    torch = _torch()
+    dist = torch.distributed
     if dist.is_initialized():
         return local_device()
     chosen = ("nccl" if has_cuda_devices() else "gloo") if backend == "auto" else backend
@@ -159,6 +170,20 @@ def _barrier() -> None:
         group.barrier(device_ids=[device.index]) if device.type == "cuda" else group.barrier()
     elif world_size() > 1:
         raise RuntimeError("there is no process group to wait with: call torchx.distributed.init_pg() first")
+
+
+def _torch() -> Any:
+    try:
+        import torch
+        import torch.distributed
+    except ModuleNotFoundError as e:
+        if (e.name or "").partition(".")[0] != "torch":
+            raise  # PyTorch is there, and lacks something itself
+        # The fix stands in the message: a training script's traceback shows no hint.
+        raise TorchMissingError(
+            "torchx.distributed needs PyTorch for devices and process groups: pip install torch", name="torch"
+        ) from e
+    return torch
 
 
 def _default_group() -> Any:
