@@ -179,14 +179,42 @@ def test_log_of_some_replicas(cli: Cli, far: FarJobs, path: str, replicas: list[
         ("/trainer/2", "has no replica 2", "replicas 0 to 1"),
         ("/trainer/x", "malformed identifier", "SCHEDULER://SESSION/APP_ID"),
         ("/trainer/0,", "malformed identifier", "SCHEDULER://SESSION/APP_ID"),
+        ("/trianer/0", "has no role `trianer`", "did you mean `trainer`?"),
+        ("/data/trainer", "has no role `data/trainer`", "did you mean `trainer`?"),
+        ("//trainer", "malformed identifier", "SCHEDULER://SESSION/APP_ID"),
     ],
-    ids=["role", "replica", "number", "comma"],
+    ids=["role", "replica", "number", "comma", "role of a replica", "role with a slash", "empty role"],
 )
 def test_log_of_what_is_not_there(cli: Cli, far: FarJobs, path: str, error: str, hint: str) -> None:
     done = cli("log", far.add("j", trainer=2) + path)
     assert (done.code, done.out) == (2, "")
     assert error in done.error
     assert hint in done.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "replicas"),
+    [
+        ("/data/reader", ["data/reader/0", "data/reader/1"]),
+        ("/data/reader/1", ["data/reader/1"]),
+        ("/data/reader/0,1/", ["data/reader/0", "data/reader/1"]),
+        ("/data", ["data/0", "data/1"]),
+        ("/data/1", ["data/1"]),
+        ("/data/1/0", ["data/1/0"]),
+        ("/eu west/a b", ["eu west/a b/0"]),
+        ("/eu west/a b/0", ["eu west/a b/0"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_log_of_roles_with_slashes_in_their_names(path: str, replicas: list[str], workdir: Path) -> None:
+    counts = {"data": 2, "data/reader": 2, "data/1": 1, "eu west/a b": 1}
+    roles = [Role(name, image=".", entrypoint="echo", args=["hi"], num_replicas=n) for name, n in counts.items()]
+    with get_runner() as runner:
+        handle = str(runner.run(AppDef("slashes", roles), "local_cwd"))
+        runner.wait(handle, wait_interval=0.1)
+        printed = io.StringIO()
+        get_logs(printed, handle + path, None, runner=runner)
+        assert sorted(printed.getvalue().splitlines()) == [f"{replica} hi" for replica in replicas]
 
 
 def test_log_of_a_scheduler_without_logs(cli: Cli, far: FarJobs, monkeypatch: pytest.MonkeyPatch) -> None:

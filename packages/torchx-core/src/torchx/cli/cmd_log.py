@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from torchx.schedulers.api import Stream
     from torchx.specs import AppDef
 
-_IDENTIFIER = re.compile(
-    r"(?P<handle>[^/:\s]+://[^/\s]*/[^/\s]+)(?:/(?P<role>[^/]+)(?:/(?P<replicas>\d+(?:,\d+)*))?)?/?"
-)
+_IDENTIFIER = re.compile(r"(?P<handle>[^/:\s]+://[^/\s]*/[^/\s]+)(?:/(?P<path>[^\n]*))?")
+_REPLICAS = re.compile(r"[0-9]+(?:,[0-9]+)*")
+_FORM = "expected SCHEDULER://SESSION/APP_ID[/ROLE[/REPLICA,...]]"
 _STREAMS = ("stdout", "stderr", "combined")
 
 
@@ -29,6 +29,8 @@ class CmdLog(SubCommand):
     torchx log slurm://torchx/123                 all replicas of all roles
     torchx log slurm://torchx/123/trainer         all replicas of one role
     torchx log slurm://torchx/123/trainer/0,2     these replicas
+
+    A role's name may hold slashes: what is behind the last one are the replicas.
     """
 
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
@@ -107,12 +109,14 @@ def get_logs(
     validate(identifier)
     if regex:
         compile_regex(regex)
-    handle, role, numbers = _parse(identifier)
+    handle, path = _parse(identifier)
     if runner is None:
         with get_runner() as own:
             get_logs(file, identifier, regex, should_tail, own, streams)
         return
-    replicas = _select(_describe(runner, handle), handle, role, numbers)
+    app = _describe(runner, handle)
+    role, numbers = _role_and_replicas(app, identifier, path)
+    replicas = _select(app, handle, role, numbers)
     try:
         blocks = runner.log_blocks(handle, replicas, regex=regex, should_tail=should_tail, streams=streams)
         LogPrinter(file).print_all(blocks)
@@ -120,14 +124,26 @@ def get_logs(
         raise TorchXError(f"the scheduler of `{handle}` serves no logs") from error
 
 
-def _parse(identifier: str) -> tuple[str, str | None, list[int]]:
+def _parse(identifier: str) -> tuple[str, str]:
+    """The handle of the job, and what follows it: a role and replicas, which only the job itself can tell apart."""
     match = _IDENTIFIER.fullmatch(identifier)
-    if match is None:
-        raise UsageError(
-            f"malformed identifier `{identifier}`", hint="expected SCHEDULER://SESSION/APP_ID[/ROLE[/REPLICA,...]]"
-        )
-    numbers = [int(n) for n in match["replicas"].split(",")] if match["replicas"] else []
-    return match["handle"], match["role"], numbers
+    path = (match["path"] or "").removesuffix("/") if match else ""
+    if match is None or path.startswith("/"):
+        raise UsageError(f"malformed identifier `{identifier}`", hint=_FORM)
+    return match["handle"], path
+
+
+def _role_and_replicas(app: AppDef, identifier: str, path: str) -> tuple[str | None, list[int]]:
+    """The role that is named, None for all, and the replicas of it; a role's name may hold slashes."""
+    if not path:
+        return None, []
+    names = [role.name for role in app.roles]
+    role, slash, last = path.rpartition("/")
+    if _REPLICAS.fullmatch(last) and slash and (role in names or path not in names):
+        return role, [int(n) for n in last.split(",")]
+    if path not in names and slash and (role in names or not names):
+        raise UsageError(f"malformed identifier `{identifier}`: `{last}` is not a list of replicas", hint=_FORM)
+    return path, []
 
 
 def _describe(runner: Runner, handle: str) -> AppDef:
