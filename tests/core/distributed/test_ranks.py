@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from torchx import distributed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +76,7 @@ def test_without_pytorch_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, use: Callable[[], object]
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(distributed.TorchMissingError, match="needs PyTorch.*pip install torch") as caught:
+    with pytest.raises(distributed.TorchMissingError, match=r"needs PyTorch.*pip install torch") as caught:
         use()
     assert isinstance(caught.value, ModuleNotFoundError)
     assert caught.value.name == "torch"

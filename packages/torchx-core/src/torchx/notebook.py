@@ -10,7 +10,7 @@ The cell magic ``%%workspacefile PATH`` writes its cell to a file of an in-memor
 
     get_runner().run_component("utils.python", ["--script", "train.py"], "slurm", workspace=get_workspace())
 
-The scheduler must be one that brings workspaces along; ``local_cwd`` runs in the current folder and does not.
+The scheduler must be one that takes workspaces; ``local_cwd`` does.
 Importing this module in a notebook registers the magic.
 """
 

@@ -7,6 +7,7 @@ page "write a scheduler plugin" of the documentation walks through an implementa
 from __future__ import annotations
 
 import abc
+import os
 import sys
 from collections.abc import Mapping
 from enum import Enum
@@ -103,6 +104,9 @@ class Scheduler(abc.ABC, Generic[T]):
 
     ``T`` is the type of the config, usually ``Mapping[str, CfgVal]``.
     """
+
+    uses_workspaces = False
+    """Whether the scheduler, though it builds no workspace into an image, looks at ``role.workspace`` itself."""
 
     def __init__(self, backend: str, session_name: str) -> None:
         # Cooperative: workspace mixins stand before or behind Scheduler in the bases.
@@ -317,7 +321,7 @@ def workspace_of(scheduler: Scheduler[Any]) -> WorkspaceMixin[Any] | None:
 def build_workspaces(
     scheduler: Scheduler[Any], app: AppDef, cfg: Mapping[str, CfgVal], workspace: Workspace | str | None
 ) -> None:
-    """Builds the roles' workspaces into their images, where the scheduler does that.
+    """Builds the roles' workspaces into their images, where the scheduler does that; else says that they stay behind.
 
     Args:
         scheduler: the job's scheduler.
@@ -326,7 +330,8 @@ def build_workspaces(
         workspace: for every role that names none of its own.
     """
     builder = workspace_of(scheduler)
-    if builder is None:
+    if builder is None and not scheduler.uses_workspaces:
+        _warn_of_what_stays_behind(scheduler, [workspace, *(role.workspace for role in app.roles)])
         return
     if workspace:
         from torchx.specs.api import Workspace
@@ -334,7 +339,21 @@ def build_workspaces(
         shared = Workspace.from_str(workspace) if isinstance(workspace, str) else workspace
         for role in app.roles:
             role.workspace = role.workspace or shared
-    builder.build_workspaces(app.roles, cfg)
+    if builder is not None:
+        builder.build_workspaces(app.roles, cfg)
+
+
+def _warn_of_what_stays_behind(scheduler: Scheduler[Any], workspaces: Iterable[Workspace | str | None]) -> None:
+    # The current folder is what the command line gives to every scheduler: nobody has asked for it.
+    left = {str(workspace) for workspace in workspaces if workspace} - {"."}
+    if left and left != {os.getcwd()}:
+        import logging
+
+        logging.getLogger(__name__).warning(
+            "the scheduler `%s` takes no workspaces: %s stays on this machine",
+            scheduler.backend,
+            ", ".join(f"`{workspace}`" for workspace in sorted(left)),
+        )
 
 
 def call_validate(scheduler: Scheduler[Any], app: AppDef, cfg: Any) -> None:

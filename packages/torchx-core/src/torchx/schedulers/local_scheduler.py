@@ -1,7 +1,7 @@
 """Runs jobs as processes of this machine.
 
 Jobs belong to the machine: any process can see, follow, cancel and delete a job, whoever submitted it and whether that
-process still lives. ``local_cwd`` takes the current folder for every image.
+process still lives. ``local_cwd`` takes the workspace, by default the current folder, for every image.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
     ) -> None:
         super().__init__(backend, session_name)
         self._image_provider_class = image_provider_class
+        self.uses_workspaces = bool(getattr(image_provider_class, "uses_workspace", False))
         self._store = Store(root)
         self._prepared: list[Launch] = []  # at most one; a list gives it to one thread only
         self._watches: WeakValueDictionary[str, AppWatch] = WeakValueDictionary()

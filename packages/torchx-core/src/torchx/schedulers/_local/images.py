@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 
 class ImageProvider(abc.ABC):
-    """Makes a role's image available as a local folder."""
+    """Makes a role's image available as a local folder.
+
+    Attributes:
+        uses_workspace: whether a role's workspace decides where its replicas run.
+    """
+
+    uses_workspace = False
 
     @abc.abstractmethod
     def fetch(self, image: str) -> str:
@@ -33,6 +39,10 @@ class ImageProvider(abc.ABC):
         """The replicas' working folder, or None for that of the submitting process."""
         return None
 
+    def get_role_cwd(self, role: Role, img_root: str) -> str | None:
+        """``get_cwd`` for a role whose image is at ``img_root``."""
+        return self.get_cwd(role.image)
+
     def get_entrypoint(self, img_root: str, role: Role) -> str:
         """The program to run, where the role's entrypoint is relative to the image."""
         return role.entrypoint
@@ -43,10 +53,15 @@ class ImageProvider(abc.ABC):
 
 
 class CWDImageProvider(ImageProvider):
-    """The image is the current folder, whatever the role names as its image.
+    """The image is the role's workspace, by default the current folder, whatever the role names as its image.
 
-    The role's entrypoint is looked up on PATH, or relative to the current folder where it has a slash.
+    A workspace that is one folder of this machine is used where it is. One that has to be put together (several
+    projects, or one at a URL) is copied to a folder under ``TORCHX_HOME``, which jobs of the same workspace share.
+
+    The role's entrypoint is looked up on PATH, or relative to that folder where it has a slash.
     """
+
+    uses_workspace = True
 
     def fetch(self, image: str) -> str:
         try:
@@ -54,8 +69,19 @@ class CWDImageProvider(ImageProvider):
         except FileNotFoundError as error:
             raise UsageError("the current folder does not exist any more", hint="cd to a folder that exists") from error
 
+    def fetch_role(self, role: Role) -> str:
+        here = self.fetch(role.image)
+        if not role.workspace or str(role.workspace) == here:
+            return here
+        from torchx.workspace.in_place import workspace_folder
+
+        return workspace_folder(role.workspace)
+
     def get_cwd(self, image: str) -> str | None:
         return self.fetch(image)
+
+    def get_role_cwd(self, role: Role, img_root: str) -> str | None:
+        return img_root if role.workspace else super().get_role_cwd(role, img_root)
 
     def get_path(self, img_root: str, cfg: Mapping[str, CfgVal]) -> str | None:
         return img_root if cfg.get("prepend_cwd") else None

@@ -14,7 +14,7 @@ class Opts(StructuredOpts):
     """Folder for the replicas' logs, as <log_dir>/<app id>/<role>/<replica>/. Default: a folder under TORCHX_HOME."""
 
     prepend_cwd: bool = False
-    """Put the current folder in front of the replicas' PATH."""
+    """Put the folder that replicas run in in front of their PATH."""
 
     auto_set_cuda_visible_devices: bool = False
     """Give each replica the GPUs that its role asks for, and no other, through CUDA_VISIBLE_DEVICES."""

@@ -171,7 +171,7 @@ def _replica(
         stdout=os.path.join(log_dir, STDOUT_LOG),
         stderr=os.path.join(log_dir, STDERR_LOG),
         combined=os.path.join(log_dir, COMBINED_LOG),
-        cwd=images.get_cwd(role.image),
+        cwd=images.get_role_cwd(role, img_root),
     )
 
 
