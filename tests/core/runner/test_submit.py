@@ -123,6 +123,51 @@ def test_app_without_roles_is_refused(factories: Factories) -> None:
         factories.runner().run(AppDef("empty"), "cluster", CFG)
 
 
+def broken(**attributes: Any) -> AppDef:
+    """A job with attributes of a role, or of the job, that are not what they should be."""
+    job = app()
+    target = job if set(attributes) <= {"roles", "metadata", "name"} else job.roles[0]
+    for name, value in attributes.items():
+        setattr(target, name, value)
+    return job
+
+
+@pytest.mark.parametrize(
+    ("job", "message"),
+    [
+        (None, "None is not a job"),
+        ("utils.echo", "'utils.echo' is not a job"),
+        (broken(roles=["not a role"]), "roles[0] of app `job` is 'not a role', not a Role"),
+        (broken(roles=[None]), "roles[0] of app `job` is None, not a Role"),
+        (broken(roles=[*app().roles, {"name": "x"}]), "roles[1] of app `job` is a dict, not a Role"),
+        (broken(roles=None), "`roles` of app `job` is None, not a list"),
+        (broken(roles=app().roles[0]), "`roles` of app `job` is a Role, not a list"),
+        (broken(roles="trainer"), "`roles` of app `job` is 'trainer', not a list"),
+        (broken(metadata=None), "`metadata` of app `job` is None, not a dict"),
+        (broken(name=3), "the name of an app is 3, not text"),
+        (broken(image=None), "`image` of role `w` is None, not text"),
+        (broken(args="--lr 0.1"), "`args` of role `w` is '--lr 0.1', not a list"),
+        (broken(args="--token canary"), "`args` of role `w` is '--token ******', not a list"),
+        (broken(args=None), "`args` of role `w` is None, not a list"),
+        (broken(env=["A=1"]), "`env` of role `w` is a list, not a dict"),
+        (broken(env=None), "`env` of role `w` is None, not a dict"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("method", ["run", "dryrun", "build_workspace"])
+def test_what_is_no_job_is_told_in_one_line(factories: Factories, method: str, job: Any, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        getattr(factories.runner(), method)(job, "cluster", CFG)
+    assert str(caught.value) == message
+
+
+def test_any_mapping_is_an_environment(factories: Factories, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINE", "1")
+    info = factories.runner().dryrun(broken(env=os.environ, args=("a", "b")), "cluster", CFG)
+    assert info._app is not None
+    assert info._app.roles[0].env["MINE"] == "1"
+
+
 def test_role_without_a_resource_is_refused_where_one_is_needed(factories: Factories) -> None:
     job = app()
     job.roles[0].resource = type(job.roles[0].resource)(-1, -1, -1)

@@ -6,6 +6,7 @@ import copy
 from _thread import allocate_lock  # threading adds nothing that is needed here, and costs a millisecond at start
 
 from torchx.errors import UsageError
+from torchx.runner._checks import check_app
 from torchx.runner._record_text import argument_secrets, as_json, images_of, noted, secrets_of
 from torchx.runner._schedulers import SchedulerPool
 from torchx.runner._stamp import lifecycle_hooks, stamp_environment, stamp_metadata, transform
@@ -208,11 +209,11 @@ class Runner:
         Returns:
             The request, to be printed or passed to ``schedule``.
         """
-        with log_event("dryrun", scheduler, app_image=images_of(app), app_metadata=dict(app.metadata)) as call:
+        with log_event("dryrun", scheduler) as call:
+            check_app(app)
+            call.note(app_image=images_of(app), app_metadata=dict(app.metadata))
             call.note(workspace=None if workspace is None else str(workspace))
             call.hide(lambda: secrets_of(app, cfg))
-            if not app.roles:
-                raise UsageError(f"app `{app.name}` has no roles", hint="add at least one Role")
             sched = self._scheduler(scheduler)
             resolved = self._resolve(sched, scheduler, cfg)
             call.note(runcfg=lambda: as_json(resolved))
@@ -279,7 +280,8 @@ class Runner:
             builder = workspace_of(sched)
             resolved = self._resolve(sched, scheduler, cfg)
             call.note(runcfg=lambda: as_json(resolved))
-            app = app_or_role if isinstance(app_or_role, AppDef) else AppDef(app_or_role.name, [app_or_role])
+            app = AppDef(app_or_role.name, [app_or_role]) if isinstance(app_or_role, Role) else app_or_role
+            check_app(app)
             call.note(app_image=images_of(app))
             call.hide(lambda: secrets_of(app, resolved))
             built = copy.deepcopy(app)
