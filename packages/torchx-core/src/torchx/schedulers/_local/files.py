@@ -24,6 +24,12 @@ STDERR_LOG = "stderr.log"
 COMBINED_LOG = "combined.log"
 """The logs of one replica, in its own folder."""
 
+DRAFT_PREFIX = ".new-"
+"""Begins the name of a job's folder while it is made."""
+
+GONE_PREFIX = ".gone-"
+"""Begins the name of a job's folder while it is removed."""
+
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 """States that a job or replica does not leave any more."""
 

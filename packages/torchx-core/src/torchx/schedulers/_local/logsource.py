@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _COLUMN = {Stream.STDOUT: 1, Stream.STDERR: 2, Stream.COMBINED: 3}
 
-_POLL = 0.02
-"""Seconds between two looks at a job's pulse."""
+_FIRST_POLL, _LAST_POLL = 0.001, 0.02
+"""Seconds between two looks at a job's pulse: short after news, then growing."""
 
 _STATE_AGE = 1.0
 """Seconds after which a job that gives no sign is looked at all the same: its supervisor may have been killed."""
@@ -32,14 +32,15 @@ class AppWatch:
     Args:
         store: the jobs.
         app_id: the job.
+        request: what was submitted, where that is known.
     """
 
-    def __init__(self, store: Store, app_id: str) -> None:
+    def __init__(self, store: Store, app_id: str, request: dict[str, Any] | None = None) -> None:
         self._store = store
         self._app_id = app_id
         self._pulse: int | None = None
         self._seen = b""
-        self._request: dict[str, Any] | None = None
+        self._request = request
         self._state: dict[str, Any] | None = None
         self._state_beats = b""
         self._state_due = 0.0
@@ -51,6 +52,7 @@ class AppWatch:
             Whether it has.
         """
         end = time.monotonic() + seconds
+        pause = _FIRST_POLL
         while True:
             beats = self._beats()
             if beats != self._seen:
@@ -59,7 +61,8 @@ class AppWatch:
             left = end - time.monotonic()
             if left <= 0:
                 return False
-            time.sleep(min(left, _POLL))
+            time.sleep(min(left, pause))
+            pause = min(2 * pause, _LAST_POLL)
 
     def request(self) -> dict[str, Any] | None:
         """What was submitted, as ``Store.request``. It never changes: read once, however many replicas are followed."""
@@ -114,8 +117,8 @@ class LocalLogSource:
         until: datetime | None,
     ) -> None:
         self._watch = watch
-        self._path = os.path.join(folder, f"{stream.value}.log")
-        self._index = os.path.join(folder, TIMES_INDEX)
+        self._path = f"{folder}/{stream.value}.log"
+        self._index = f"{folder}/{TIMES_INDEX}"
         self._column = _COLUMN[stream]
         self._replica = replica
         self._restartable = restartable

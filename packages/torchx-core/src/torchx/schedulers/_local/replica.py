@@ -6,6 +6,7 @@ import os
 import resource
 import time
 
+from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.signals import signal, signal_name
 
 TYPE_CHECKING = False
@@ -44,8 +45,11 @@ class Replica:
         self.stopped = False  # by us: a restart or the job's end
         self.state = "PENDING"
 
-    def start(self) -> None:
+    def start(self, environment: dict[str, str]) -> None:
         """Starts a new attempt, in a process group of its own.
+
+        Args:
+            environment: what the replica's own variables are added to.
 
         Raises:
             OSError: the program can't be run.
@@ -61,7 +65,7 @@ class Replica:
             self.pid = os.posix_spawn(
                 spec["executable"],
                 spec["args"],
-                {**os.environ, **spec["env"]},
+                {**environment, **spec["env"]},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, _null_input, 0),
                     (os.POSIX_SPAWN_DUP2, self.pipes[0][1], 1),
@@ -97,17 +101,15 @@ class Replica:
             return f"replica {name} exited with code {code}"
         return f"replica {name} was killed by {signal_name(-code)}"
 
-    def record(self) -> dict[str, Any]:
-        """What the state file says of it."""
-        waiting = self in self.group.restarting
-        return {
-            "role": self.group.role["name"],
-            "id": self.index,
-            "state": "PENDING" if waiting else self.state,
-            "pid": self.pid,
-            "exit_code": self.exit_code,
-            "restarts": self.restarts,
-        }
+    def record(self) -> str:
+        """What the state file says of it, as JSON."""
+        state = "PENDING" if self in self.group.restarting else self.state
+        code = "null" if self.exit_code is None else self.exit_code
+        # Written out: there may be thousands of them in every record.
+        return (
+            f'{{"role":{self.group.json_name},"id":{self.index},"state":"{state}","pid":{self.pid},'
+            f'"exit_code":{code},"restarts":{self.restarts}}}'
+        )
 
 
 class Group:
@@ -115,6 +117,7 @@ class Group:
 
     def __init__(self, role: dict[str, Any]) -> None:
         self.role = role
+        self.json_name = to_json(role["name"])
         self.replicas: list[Replica] = []
         self.restarts = 0
         self.restarting: list[Replica] = []

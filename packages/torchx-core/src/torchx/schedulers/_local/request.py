@@ -99,7 +99,8 @@ def build_request(
             raise UsageError(f"two roles are named `{role.name}`", hint="give each role a name of its own")
         _check_role(role)
         img_root = images.fetch_role(role)
-        dirs = [os.path.join(logs, folder_name(role.name), str(k)) for k in range(role.num_replicas)]
+        folder = os.path.join(logs, folder_name(role.name))
+        dirs = [f"{folder}/{k}" for k in range(role.num_replicas)]
         request.role_log_dirs[role.name] = dirs
         filled = _filled(role, app_id, img_root, len(dirs))
         request.role_params[role.name] = [
@@ -161,16 +162,16 @@ def _replica(
 ) -> ReplicaParam:
     env = dict(filled.env)
     env.setdefault(ENV_RANK0_HOST, "localhost")
-    env.setdefault(ENV_ERROR_FILE, os.path.join(log_dir, ERROR_FILE))
+    env.setdefault(ENV_ERROR_FILE, f"{log_dir}/{ERROR_FILE}")
     in_front = images.get_path(img_root, cfg)
     if in_front:
         env["PATH"] = in_front + os.pathsep + env.get("PATH", os.environ.get("PATH", os.defpath))
     return ReplicaParam(
         args=[images.get_entrypoint(img_root, filled), *filled.args],
         env=env,
-        stdout=os.path.join(log_dir, STDOUT_LOG),
-        stderr=os.path.join(log_dir, STDERR_LOG),
-        combined=os.path.join(log_dir, COMBINED_LOG),
+        stdout=f"{log_dir}/{STDOUT_LOG}",
+        stderr=f"{log_dir}/{STDERR_LOG}",
+        combined=f"{log_dir}/{COMBINED_LOG}",
         cwd=images.get_role_cwd(role, img_root),
     )
 

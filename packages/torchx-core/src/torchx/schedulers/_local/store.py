@@ -11,6 +11,8 @@ import os
 from torchx.errors import TorchXError
 from torchx.schedulers._local.files import (
     CANCEL_FILE,
+    DRAFT_PREFIX,
+    GONE_PREFIX,
     REQUEST_FILE,
     STATE_FILE,
     TERMINAL,
@@ -78,7 +80,7 @@ class Store:
 
         final = self.folder(record["app_id"])
         # A draft of its own for each call: one request may be submitted by several threads or processes at once.
-        draft = os.path.join(self.root, f".new-{record['app_id']}-{random_id()}")
+        draft = os.path.join(self.root, f"{DRAFT_PREFIX}{record['app_id']}-{random_id()}")
         try:
             make_private(self.root)
             os.mkdir(draft, 0o700)
@@ -103,7 +105,7 @@ class Store:
         """Deletes a job's folder with all that is in it; the job must have ended, or be deleted by somebody else."""
         import shutil
 
-        gone = os.path.join(self.root, f".gone-{app_id}")
+        gone = os.path.join(self.root, f"{GONE_PREFIX}{app_id}")
         try:
             os.rename(self.folder(app_id), gone)
         except FileNotFoundError:
@@ -128,10 +130,16 @@ class Store:
         return self._check_alive(app_id, state)
 
     def app_ids(self) -> Iterator[str]:
-        """The ids of all jobs, in no order."""
+        """The ids of all jobs, in no order. What killed processes have left half done long ago is cleared away."""
         try:
             with os.scandir(self.root) as entries:
-                yield from (entry.name for entry in entries if _is_app_id(entry.name))
+                for entry in entries:
+                    if _is_app_id(entry.name):
+                        yield entry.name
+                    elif entry.name.startswith((DRAFT_PREFIX, GONE_PREFIX)):
+                        from torchx.schedulers._local.leftovers import clear_stale
+
+                        clear_stale(entry)
         except FileNotFoundError:
             return
 
@@ -183,16 +191,18 @@ class Store:
     def _check_alive(self, app_id: str, state: dict[str, Any]) -> dict[str, Any] | None:
         from torchx.schedulers._local import proctree
 
-        request = self.request(app_id)
-        if request is None:  # deleted meanwhile
+        # The first record of the supervisor tells what is asked here of the request, which may be long.
+        facts = state if "host" in state else self.request(app_id)
+        if facts is None:  # deleted meanwhile
             return None
-        if request["host"] != hostname():
-            return {**state, "state": "UNKNOWN", "msg": f"it runs on host {request['host']}; ask there", "replicas": []}
+        if facts["host"] != hostname():
+            return {**state, "state": "UNKNOWN", "msg": f"it runs on host {facts['host']}; ask there", "replicas": []}
         rebooted = bool(state.get("boot")) and state["boot"] != proctree.boot_id()
-        watchers = [state.get("supervisor") or request["submitter"], state.get("guardian") or request["guardian"]]
+        watchers = [state.get("supervisor") or facts.get("submitter"), state.get("guardian") or facts["guardian"]]
         if not rebooted and any(proctree.is_alive(*watcher) for watcher in watchers if watcher):
             return state
-        return self._bury(app_id, request, rebooted=rebooted)
+        request = self.request(app_id)
+        return None if request is None else self._bury(app_id, request, rebooted=rebooted)
 
     def _bury(self, app_id: str, request: dict[str, Any], *, rebooted: bool) -> dict[str, Any] | None:
         """Ends and records a job that nobody watches any more. One process at a time does it."""

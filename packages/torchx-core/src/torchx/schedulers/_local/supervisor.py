@@ -56,6 +56,7 @@ class Supervisor:
         self._guardian_fd = guardian_fd
         self._guardian_pid = os.getppid()
         self._tell = tell
+        self._environment = dict(os.environ)  # looked up once: os.environ decodes at every look
         self._groups = [Group(role) for role in request["roles"]]
         self._replicas: list[Replica] = []
         for group in self._groups:
@@ -80,6 +81,7 @@ class Supervisor:
         self._full_since: float | None = None
         self._lost_lines: str | None = None  # why lines could not be written
         self._identity = {
+            "host": os.uname().nodename,
             "boot": proctree.boot_id(),
             "supervisor": proctree.identity(os.getpid()),
             "guardian": proctree.identity(self._guardian_pid),
@@ -160,7 +162,7 @@ class Supervisor:
                 for name, (read, _) in zip(STREAMS, replica.pipes, strict=True):
                     self._streams[read] = (replica, name)
                     self._poller.add(read)
-            replica.start()
+            replica.start(self._environment)
         except OSError as error:
             return describe_start_error(replica, error)
         self._running[replica.pid] = replica
@@ -340,7 +342,7 @@ class Supervisor:
     def _write_state(self) -> None:
         self._next_write = time.monotonic() + _STATE_INTERVAL
         try:
-            self._state.write(to_json(self._record()).encode())
+            self._state.write(self._record().encode())
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -350,9 +352,9 @@ class Supervisor:
         self._dirty_since = None
         self._beat()
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self) -> str:
         over = self._app_state != "RUNNING"
-        return {
+        job = {
             "state": self._app_state,
             "msg": self._msg,
             "num_restarts": self._restarts
@@ -360,8 +362,8 @@ class Supervisor:
             "started": self._started,
             "finished": time.time() if over else None,
             **self._identity,
-            "replicas": [replica.record() for replica in self._replicas],
         }
+        return f'{to_json(job)[:-1]},"replicas":[{",".join([replica.record() for replica in self._replicas])}]}}'
 
 
 def describe_start_error(replica: Replica, error: OSError) -> str:
