@@ -1,0 +1,293 @@
+"""The connection to a Docker engine: found as Docker's own client finds it, with time limits and readable errors.
+
+The only module that touches the Docker SDK, which is imported at the first connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, cast
+
+from torchx.errors import TorchXError, TransientError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+    from docker import DockerClient
+
+TIMEOUT = 60.0
+"""Seconds that one answer of the engine may take."""
+
+FIX = "start it, name another one with DOCKER_HOST, or build images without one: workspace_type=oci"
+
+
+class EngineError(TorchXError):
+    """The engine refused a request.
+
+    Attributes:
+        status: the HTTP status of its answer; 0 where it is not known.
+    """
+
+    def __init__(self, message: str = "", *, hint: str | None = None, status: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class EngineUnreachableError(TransientError):
+    """The engine does not answer: it is not there, may not be reached, or the connection was lost."""
+
+
+def engine_address() -> str:
+    """Where the engine is: ``DOCKER_HOST``, else the current context of Docker's client, else its default.
+
+    Raises:
+        UsageError: the context does not exist.
+    """
+    return cast("str", _connection_settings().get("base_url")) or "unix:///var/run/docker.sock"
+
+
+def connect(timeout: float = TIMEOUT) -> DockerClient:
+    """A client of the Docker SDK for the engine that Docker's own command line would use.
+
+    Args:
+        timeout: seconds that one answer may take.
+
+    Raises:
+        EngineUnreachableError: no engine answers.
+        UsageError: the address or the context that is set makes no sense.
+    """
+    sdk = _sdk()
+    settings = _connection_settings()
+    with engine_errors("connect"):
+        # Without `version` the SDK asks the engine for it: the first contact.
+        return cast("DockerClient", sdk.DockerClient(version="auto", timeout=timeout, **settings))
+
+
+@contextlib.contextmanager
+def engine_errors(what: str) -> Iterator[None]:
+    """Turns the SDK's exceptions into ours.
+
+    Args:
+        what: what is asked of the engine, for the message: "can't <what>: <the engine's reason>".
+
+    Raises:
+        EngineUnreachableError: the engine does not answer.
+        EngineError: it refuses.
+    """
+    sdk = _sdk()
+    import requests
+    import urllib3
+
+    try:
+        yield
+    except sdk.errors.APIError as error:
+        status = int(error.status_code or 0)
+        raise EngineError(f"Docker can't {what}: {_one_line(error.explanation or error)}", status=status) from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise _unreachable(error) from error
+    except (sdk.errors.DockerException, ValueError) as error:
+        raise _unreachable(error) from error
+
+
+def _sdk() -> Any:
+    try:
+        import docker
+    except ModuleNotFoundError as error:
+        if error.name != "docker":
+            raise
+        raise TorchXError("the Docker SDK for Python is not installed", hint="pip install torchx-docker") from error
+    return docker
+
+
+def _connection_settings() -> dict[str, object]:
+    sdk = _sdk()
+    settings: dict[str, object] = {}
+    try:
+        settings = sdk.utils.kwargs_from_env()
+        if "base_url" not in settings:
+            name = os.environ.get("DOCKER_CONTEXT") or None
+            context = sdk.ContextAPI.get_context(name)
+            if context is None:
+                raise UsageError(
+                    f"there is no Docker context `{name or 'of the configuration'}`", hint="see `docker context ls`"
+                )
+            if context.Host:
+                settings["base_url"] = context.Host
+            if context.TLSConfig is not None:
+                settings["tls"] = context.TLSConfig
+    except sdk.errors.DockerException as error:
+        raise UsageError(
+            f"the settings of the Docker client make no sense: {_one_line(error)}", hint="see DOCKER_HOST"
+        ) from error
+    return settings
+
+
+def _unreachable(error: BaseException) -> TorchXError:
+    address = engine_address()
+    root = _root_of(error)
+    said = str(error).lower()
+    if isinstance(error, ValueError) or "bad host" in said or "invalid bind address" in said:
+        return UsageError(f"`{address}` is no address of a Docker engine", hint="see DOCKER_HOST")
+    if "install paramiko" in said:
+        return TorchXError(f"an engine at {address} needs the package paramiko", hint="pip install 'docker[ssh]'")
+    if isinstance(root, PermissionError):
+        return EngineUnreachableError(
+            f"the Docker engine at {address} may not be used: {root.strerror}",
+            hint="join its group (`sudo usermod -aG docker $USER`, then log in again)",
+        )
+    reason = root.strerror if isinstance(root, OSError) and root.strerror else _one_line(root)
+    return EngineUnreachableError(f"no Docker engine answers at {address}: {reason}", hint=FIX)
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """What lies behind an exception: the first system error among its causes, else the last of them."""
+    seen: list[BaseException] = []
+    queue = [error]
+    while queue:
+        current = queue.pop(0)
+        if current in seen:
+            continue
+        seen.append(current)
+        if isinstance(current, OSError) and current.errno is not None:
+            return current
+        queue += [e for e in (*current.args, current.__cause__, current.__context__) if isinstance(e, BaseException)]
+    return seen[-1]
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class Engine:
+    """What the scheduler asks of a Docker engine. Connects at the first question; may be used by several threads.
+
+    All methods raise `EngineUnreachableError` where the engine does not answer, and `EngineError` where it refuses.
+
+    Args:
+        client: a connected client of the SDK; by default one is made by `connect`.
+    """
+
+    def __init__(self, client: DockerClient | None = None) -> None:
+        self._client = client
+        self._own = client is None
+        self._lock = threading.Lock()
+
+    @property
+    def client(self) -> DockerClient:
+        """The SDK's client."""
+        with self._lock:
+            if self._client is None:
+                self._client = connect()
+            return self._client
+
+    def close(self) -> None:
+        """Closes the connections; a later question opens new ones."""
+        with self._lock:
+            if self._own and self._client is not None:
+                self._client.close()
+                self._client = None
+
+    # -- containers ------------------------------------------------------------------------------------------------
+
+    def containers(self, labels: Sequence[str]) -> list[dict[str, Any]]:
+        """The summaries of all containers, also of ended ones, in one call.
+
+        Args:
+            labels: ``name`` or ``name=value``; containers that have them all.
+        """
+        with engine_errors("list containers"):
+            found: list[dict[str, Any]] = self.client.api.containers(all=True, filters={"label": list(labels)})
+            return found
+
+    def inspect(self, container: str) -> dict[str, Any] | None:
+        """All that is known of a container; None if it is gone."""
+        try:
+            with engine_errors("inspect a container"):
+                found: dict[str, Any] = self.client.api.inspect_container(container)
+                return found
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def create(self, name: str, config: Mapping[str, Any]) -> str:
+        """Creates a container, which is not started.
+
+        Args:
+            name: its name.
+            config: the body of ``POST /containers/create``.
+
+        Returns:
+            its id.
+        """
+        with engine_errors(f"create the container {name}"):
+            created: dict[str, str] = self.client.api.create_container_from_config(dict(config), name)
+            return created["Id"]
+
+    def start(self, container: str, name: str) -> None:
+        """Starts a container; nothing happens if it runs."""
+        with engine_errors(f"start the container {name}"):
+            self.client.api.start(container)
+
+    def signal(self, container: str, name: str) -> bool:
+        """Sends a signal to a container's first process.
+
+        Returns:
+            False if there is none: it does not run.
+        """
+        return self._unless((404, 409, 500), "end a container", lambda: self.client.api.kill(container, name))
+
+    def rename(self, container: str, name: str) -> bool:
+        """Gives a container another name.
+
+        Returns:
+            False if it has that name already, or is gone.
+        """
+        # 400: renaming a container with its current name (409 from some engines, which also is "name in use").
+        return self._unless((400, 404, 409), "rename a container", lambda: self.client.api.rename(container, name))
+
+    def remove(self, container: str) -> bool:
+        """Removes a container, killing it if it runs, with its anonymous volumes; False if it is gone."""
+        # 409: somebody else is removing it.
+        return self._unless(
+            (404, 409), "remove a container", lambda: self.client.api.remove_container(container, v=True, force=True)
+        )
+
+    def _unless(self, statuses: tuple[int, ...], what: str, do: Any) -> bool:
+        try:
+            with engine_errors(what):
+                do()
+        except EngineError as error:
+            if error.status in statuses:
+                return False
+            raise
+        return True
+
+    # -- what containers need --------------------------------------------------------------------------------------
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Creates a bridge network unless there is one of that name."""
+        with engine_errors(f"look for the network {name}"):
+            if any(network["Name"] == name for network in self.client.api.networks(names=[name])):
+                return
+        self._unless(
+            (409,),
+            f"create the network {name}",
+            lambda: self.client.api.create_network(name, driver="bridge", check_duplicate=True, labels=dict(labels)),
+        )
+
+    def pull(self, image: str) -> Iterator[dict[str, Any]]:
+        """Pulls an image with the credentials of ``docker login``; yields the engine's progress records.
+
+        Raises:
+            EngineError: the registry does not have it, or does not give it.
+        """
+        with engine_errors(f"pull the image {image}"):
+            repository, tag = _sdk().utils.parse_repository_tag(image)
+            for record in self.client.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                if "error" in record:
+                    raise EngineError(f"Docker can't pull the image {image}: {_one_line(record['error'])}")
+                yield record
