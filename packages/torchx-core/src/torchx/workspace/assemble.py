@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
     from torchx.specs import Workspace
     from torchx.workspace.manifest import Manifest
+    from torchx.workspace.progress import Progress
     from torchx.workspace.projects import Project
     from torchx.workspace.record import Record
+
+LOOKING, COPYING = "looking at workspace", "copying workspace"
 
 
 def assemble(workspace: Workspace, target: str) -> None:
@@ -30,8 +33,9 @@ def assemble(workspace: Workspace, target: str) -> None:
     from torchx.workspace.progress import FileProgress
     from torchx.workspace.projects import resolve_projects
 
-    with contextlib.ExitStack() as cleanup, FileProgress("copying workspace") as progress:
-        projects = resolve_projects(workspace, cleanup)
+    with contextlib.ExitStack() as cleanup, FileProgress(COPYING) as progress:
+        projects = resolve_projects(workspace, cleanup, progress)
+        progress.phase(COPYING)
         copy_projects(projects, target, skip={os.path.realpath(target)}, progress=progress)
 
 
@@ -51,47 +55,49 @@ def publish(workspace: Workspace, target: str) -> None:
             be written.
     """
     from torchx.workspace.errors import WorkspaceError
+    from torchx.workspace.progress import FileProgress
     from torchx.workspace.projects import resolve_projects
     from torchx.workspace.record import load
     from torchx.workspace.unchanged import surely_unchanged
 
-    with contextlib.ExitStack() as cleanup:
-        projects = resolve_projects(workspace, cleanup)
+    with contextlib.ExitStack() as cleanup, FileProgress(LOOKING) as progress:
+        projects = resolve_projects(workspace, cleanup, progress)
         target = os.path.realpath(target)
         if any(project.source == target for project in projects):
             if len(projects) == 1 and not projects[0].target:
                 return  # the workspace is its own copy
             raise WorkspaceError(f"`{target}` is one of the workspace's projects", hint="use another job_dir")
+        progress.phase(LOOKING)
         record = load(target, projects)
         if record is None or not surely_unchanged(target, projects, record):
             try:
-                _copy(projects, target, record)
+                _copy(projects, target, record, progress)
             except OSError as e:
                 raise WorkspaceError(f"can't write the workspace to `{target}`: {e.strerror or e}") from e
 
 
-def _copy(projects: Sequence[Project], target: str, record: Record | None) -> None:
+def _copy(projects: Sequence[Project], target: str, record: Record | None, progress: Progress) -> None:
     from torchx.workspace.record import save
 
     started = time.time_ns()
     manifest = None
     if not os.path.lexists(target):
-        manifest = _copy_new(projects, target)
+        manifest = _copy_new(projects, target, progress)
     if manifest is None:
-        manifest = _update(projects, target, record)
+        manifest = _update(projects, target, record, progress)
     save(target, projects, manifest, started)
 
 
-def _copy_new(projects: Sequence[Project], target: str) -> Manifest | None:
+def _copy_new(projects: Sequence[Project], target: str, progress: Progress) -> Manifest | None:
     """Makes the whole folder aside and renames it; None where the parent folder does not let us."""
     from torchx.workspace.copy import copy_projects, current_umask
-    from torchx.workspace.progress import FileProgress
 
     parent = os.path.dirname(target)
     os.makedirs(parent, exist_ok=True)
-    with _staging(target, parent) as staging, FileProgress("copying workspace") as progress:
+    with _staging(target, parent) as staging:
         if not staging:
             return None
+        progress.phase(COPYING)
         manifest = copy_projects(projects, staging, skip={target, staging}, progress=progress)
         os.chmod(staging, 0o777 & ~current_umask(staging))
         try:
@@ -101,22 +107,19 @@ def _copy_new(projects: Sequence[Project], target: str) -> Manifest | None:
         return manifest
 
 
-def _update(projects: Sequence[Project], target: str, record: Record | None) -> Manifest:
+def _update(projects: Sequence[Project], target: str, record: Record | None, progress: Progress) -> Manifest:
     from torchx.workspace.copy import set_folder_modes
     from torchx.workspace.manifest import scan
-    from torchx.workspace.progress import FileProgress
     from torchx.workspace.sync import apply_changes, find_changes
 
     os.makedirs(target, exist_ok=True)
-    manifest = scan(projects, skip={target})
+    manifest = scan(projects, skip={target}, progress=progress)
     changes = find_changes(target, manifest, record)
     if not changes:
         set_folder_modes(target, manifest, manifest.folders)
         return manifest
-    with (
-        _staging(target, os.path.dirname(target), target) as staging,
-        FileProgress("copying workspace", len(changes.files)) as progress,
-    ):
+    with _staging(target, os.path.dirname(target), target) as staging:
+        progress.phase(COPYING, len(changes.files))
         apply_changes(target, staging, projects, manifest, changes, progress)
     return manifest
 

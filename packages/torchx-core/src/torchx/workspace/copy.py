@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from torchx.workspace.fastcopy import MODE_BITS, copy_files
 from torchx.workspace.manifest import DEFAULT_MODE, Manifest, known_mode, merge_folder, place_of, read_links
 from torchx.workspace.parallel import copy_jobs, failed
+from torchx.workspace.progress import SILENT
 from torchx.workspace.walk import walk_folders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from torchx.workspace.fastcopy import Job
-    from torchx.workspace.progress import FileProgress
+    from torchx.workspace.progress import Progress
     from torchx.workspace.projects import Project
     from torchx.workspace.walk import Folder
 
@@ -23,7 +24,7 @@ JOB_FILES = 256
 
 
 def copy_projects(
-    projects: Sequence[Project], target: str, *, skip: Collection[str] = (), progress: FileProgress | None = None
+    projects: Sequence[Project], target: str, *, skip: Collection[str] = (), progress: Progress = SILENT
 ) -> Manifest:
     """Copies the projects of a workspace into a new folder, later ones over earlier ones.
 
@@ -33,7 +34,7 @@ def copy_projects(
         projects: the projects.
         target: an existing empty folder.
         skip: real paths of folders to leave out.
-        progress: is told of every copied file.
+        progress: is told how far it is.
 
     Returns:
         what was copied.
@@ -55,7 +56,7 @@ def copy_projects(
 
 
 class _Copier:
-    def __init__(self, manifest: Manifest, target: str, progress: FileProgress | None) -> None:
+    def __init__(self, manifest: Manifest, target: str, progress: Progress) -> None:
         self._manifest = manifest
         self._target = target
         self._progress = progress
@@ -68,7 +69,7 @@ class _Copier:
             path = self._prepare(project, folder)
             for start in range(0, len(folder.files), JOB_FILES):
                 jobs.append((folder.path, path, folder.files[start : start + JOB_FILES], self._umask))
-        newest = copy_jobs(jobs, self._progress.advance if self._progress else lambda files: None)
+        newest = copy_jobs(jobs, self._progress)
         self._manifest.newest = max(self._manifest.newest, newest)
 
     def copy_single(self, project: Project) -> None:
@@ -78,7 +79,7 @@ class _Copier:
         merge_folder(self._manifest, folder, known_mode(self._manifest, folder), {name: None}, {})
         source, original = os.path.split(project.source)
         try:
-            newest = copy_files(source, path, [(original, name)], self._umask)
+            newest = copy_files(source, path, [(original, name)], self._umask, self._progress)
         except OSError as e:
             raise failed(e) from e
         self._manifest.newest = max(self._manifest.newest, newest)

@@ -6,8 +6,12 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from torchx.workspace.progress import SILENT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from torchx.workspace.progress import Progress
 
     #: Folder to copy from, folder to copy to, names of the files, the process's umask.
     Job = tuple[str, str, list[str], int]
@@ -16,19 +20,23 @@ if TYPE_CHECKING:
 MODE_BITS = 0o777
 #: Bytes that are copied at a time where the file system can't copy by itself.
 CHUNK = 1 << 20
+#: Larger files are copied in pieces of this many bytes, and progress is told of each.
+PIECE = 16 << 20
 
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def copy_job(job: Job) -> int:
+def copy_job(job: Job, progress: Progress = SILENT) -> int:
     """Copies files of one folder to another one under the same names; see :func:`copy_files`."""
     source, target, names, umask = job
-    return copy_files(source, target, zip(names, names, strict=True), umask)
+    return copy_files(source, target, zip(names, names, strict=True), umask, progress)
 
 
-def copy_files(source: str, target: str, names: Iterable[tuple[str, str]], umask: int) -> int:
+def copy_files(
+    source: str, target: str, names: Iterable[tuple[str, str]], umask: int, progress: Progress = SILENT
+) -> int:
     """Copies files between two folders, with their permissions and times of last change.
 
     Args:
@@ -36,6 +44,7 @@ def copy_files(source: str, target: str, names: Iterable[tuple[str, str]], umask
         target: the folder to copy to; files and links that are in the way there are replaced.
         names: each file's name in ``source`` (a link is refused) and in ``target``.
         umask: the process's umask.
+        progress: is told how far large files are.
 
     Returns:
         the latest time of a change of content or permissions (``ctime``) of the originals, in ns.
@@ -59,6 +68,9 @@ def copy_files(source: str, target: str, names: Iterable[tuple[str, str]], umask
                 writer = _create(new_name, mode, to)
                 try:
                     try:
+                        if size > PIECE:
+                            _copy_large(reader, writer, size, name, progress)
+                            size = 0  # what has been written to it meanwhile is left
                         # One byte more is asked for than there should be: if it comes, the file has grown.
                         whole = copy_range(reader, writer, size + 1) == size > 0
                     except OSError as e:
@@ -106,6 +118,22 @@ def _copy_in_memory(reader: int, writer: int, size: int) -> int:
 _copy_range = getattr(os, "copy_file_range", _copy_in_memory)  # not on macOS
 #: What it says where it can't, such as between certain file systems.
 _CANNOT = {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ETXTBSY}
+
+
+def _copy_large(reader: int, writer: int, size: int, name: str, progress: Progress) -> None:
+    done, copy_range = 0, _copy_range
+    while True:
+        progress.within(name, done, size)
+        try:
+            piece = copy_range(reader, writer, PIECE)
+        except OSError as e:
+            if e.errno not in _CANNOT or copy_range is _copy_in_memory:
+                raise
+            copy_range = _copy_in_memory
+            continue
+        if not piece:
+            return
+        done += piece
 
 
 def _copy_rest(reader: int, writer: int) -> None:

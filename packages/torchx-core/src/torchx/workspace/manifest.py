@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from torchx.workspace.errors import WorkspaceError
 from torchx.workspace.fastcopy import MODE_BITS
 from torchx.workspace.links import safe_target
+from torchx.workspace.progress import SILENT
 from torchx.workspace.projects import parents
 from torchx.workspace.walk import walk_folders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from torchx.workspace.progress import Progress
     from torchx.workspace.projects import Project
     from torchx.workspace.walk import Folder
 
@@ -86,12 +88,13 @@ class Manifest:
         return {place: [*folder.files, *folder.links] for place, folder in self.folders.items()}
 
 
-def scan(projects: Sequence[Project], *, skip: Collection[str] = ()) -> Manifest:
+def scan(projects: Sequence[Project], *, skip: Collection[str] = (), progress: Progress = SILENT) -> Manifest:
     """Looks at every file of a workspace, once.
 
     Args:
         projects: the workspace's projects; later ones lie over earlier ones.
         skip: real paths of folders to leave out.
+        progress: is told how far it is.
 
     Raises:
         WorkspaceError: something can't be read, or must not be in a workspace.
@@ -104,6 +107,7 @@ def scan(projects: Sequence[Project], *, skip: Collection[str] = ()) -> Manifest
             continue
         for folder in walk_folders(project.source, project.rules, skip=skip, pruned=manifest.pruned):
             _scan_folder(manifest, project, folder, index)
+            progress.advance(len(folder.files))
     return manifest
 
 

@@ -9,12 +9,10 @@ from torchx.workspace.errors import WorkspaceError
 from torchx.workspace.fastcopy import copy_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from torchx.workspace.fastcopy import Job
-
-    #: Is told how many files were copied.
-    Done = Callable[[int], object]
+    from torchx.workspace.progress import Progress
 
 #: Threads for file systems that make us wait. Where they do not, threads would only fight over the interpreter.
 THREADS = 16
@@ -22,12 +20,12 @@ THREADS = 16
 SAMPLE = 64
 
 
-def copy_jobs(jobs: Sequence[Job], done: Done) -> int:
+def copy_jobs(jobs: Sequence[Job], progress: Progress) -> int:
     """Does all jobs.
 
     Args:
         jobs: what to copy; the folders exist.
-        done: is told after each job.
+        progress: is told of every job that is done, and how far large files are.
 
     Returns:
         the latest ``ctime`` of an original, in ns.
@@ -37,11 +35,11 @@ def copy_jobs(jobs: Sequence[Job], done: Done) -> int:
     """
     todo = deque(jobs)
     try:
-        newest, waits = _sample(todo, done)
+        newest, waits = _sample(todo, progress)
         if waits:
-            return max(newest, _in_threads(todo, done))
+            return max(newest, _in_threads(todo, progress))
         while todo:
-            newest = max(newest, _do(todo.popleft(), done))
+            newest = max(newest, _do(todo.popleft(), progress))
         return newest
     except OSError as e:
         raise failed(e) from e
@@ -52,19 +50,19 @@ def failed(error: OSError) -> WorkspaceError:
     return WorkspaceError(f"can't copy the workspace's file `{error.filename}`: {error.strerror or error}")
 
 
-def _do(job: Job, done: Done) -> int:
-    newest = copy_job(job)
-    done(len(job[2]))
+def _do(job: Job, progress: Progress) -> int:
+    newest = copy_job(job, progress)
+    progress.advance(len(job[2]))
     return newest
 
 
-def _sample(todo: deque[Job], done: Done) -> tuple[int, bool]:
+def _sample(todo: deque[Job], progress: Progress) -> tuple[int, bool]:
     """Does the first jobs; returns their newest change, and whether the file system makes us wait for each file."""
     newest = files = 0
     start = voluntary_switches()
     while todo and files < SAMPLE:
         files += len(todo[0][2])
-        newest = max(newest, _do(todo.popleft(), done))
+        newest = max(newest, _do(todo.popleft(), progress))
     return newest, voluntary_switches() - start > files
 
 
@@ -75,15 +73,15 @@ def voluntary_switches() -> int:
     return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
 
 
-def _in_threads(todo: deque[Job], done: Done) -> int:
+def _in_threads(todo: deque[Job], progress: Progress) -> int:
     from concurrent.futures import ThreadPoolExecutor
 
     newest = 0
     with ThreadPoolExecutor(THREADS, thread_name_prefix="torchx-copy") as pool:
         try:
-            for job, result in [(job, pool.submit(copy_job, job)) for job in todo]:
+            for job, result in [(job, pool.submit(copy_job, job, progress)) for job in todo]:
                 newest = max(newest, result.result())
-                done(len(job[2]))
+                progress.advance(len(job[2]))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -3,25 +3,55 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from threading import Timer
     from types import TracebackType
     from typing import TextIO
 
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 #: Seconds after which the line appears.
 PATIENCE = 1.0
 
 
-class FileProgress:
-    """Counts files; shows the count on a terminal once it has taken longer than :data:`PATIENCE`.
+class Progress:
+    """Is told how far a piece of work has come; this one keeps it to itself."""
+
+    def phase(self, label: str, total: int | None = None) -> None:
+        """Another part of the work begins.
+
+        Args:
+            label: what is being done, such as ``"copying workspace"``.
+            total: how many files there are to do; None where this is not known.
+        """
+
+    def advance(self, files: int) -> None:
+        """``files`` more are done."""
+
+    def within(self, name: str, done: int = 0, size: int | None = None) -> None:
+        """One file, a large or a slow one, is being worked on.
+
+        Args:
+            name: the file's name.
+            done: how much of it is done, in bytes.
+            size: its size in bytes; None or 0 where this is not known.
+        """
+
+
+SILENT = Progress()
+
+
+class FileProgress(Progress):
+    """Shows the count of files on a terminal, once the work has taken longer than :data:`PATIENCE`.
+
+    It appears by itself, also while one call takes all the time.
 
     Args:
-        label: what is being done, such as ``"copying workspace"``.
-        total: how many files there are; None where this is not known.
+        label: see :meth:`Progress.phase`.
+        total: see :meth:`Progress.phase`.
         stream: where to show it, standard error by default.
     """
 
@@ -29,32 +59,56 @@ class FileProgress:
         self.done = 0
         self._label = label
         self._total = total
+        self._detail = ""
         self._stream = stream if stream is not None else sys.stderr
-        self._start = time.monotonic()
-        self._wanted = self._stream.isatty()
-        self._bar: tuple[Progress, TaskID] | None = None
+        self._timer: Timer | None = None
+        self._bar: tuple[Bar, TaskID] | None = None
 
     def __enter__(self) -> FileProgress:
+        if self._stream is not None and self._stream.isatty():
+            from threading import Timer
+
+            self._timer = Timer(PATIENCE, self._show)
+            self._timer.daemon = True
+            self._timer.start()
         return self
 
-    def advance(self, files: int) -> None:
-        """Counts ``files`` more as done."""
-        self.done += files
-        if self._bar:
-            progress, task = self._bar
-            progress.update(task, completed=self.done)
-        elif self._wanted and time.monotonic() - self._start > PATIENCE:
-            self._bar = self._show()
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer.join()  # it may be showing the line just now
         if self._bar:
             self._bar[0].stop()
 
-    def _show(self) -> tuple[Progress, TaskID]:
+    def phase(self, label: str, total: int | None = None) -> None:
+        self._label, self._total, self._detail, self.done = label, total, "", 0
+        self._update()
+
+    def advance(self, files: int) -> None:
+        self.done += files
+        self._detail = ""
+        self._update()
+
+    def within(self, name: str, done: int = 0, size: int | None = None) -> None:
+        self._detail = f"{name} {done * 100 // size} %" if size else name
+        self._update()
+
+    def _update(self) -> None:
+        if self._bar:
+            bar, task = self._bar
+            bar.update(task, description=self._text, completed=self.done, total=self._total)
+
+    @property
+    def _text(self) -> str:
+        from rich.markup import escape
+
+        return escape(f"{self._label}: {self._detail}" if self._detail else self._label)
+
+    def _show(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        progress = Progress(
+        bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
@@ -62,7 +116,11 @@ class FileProgress:
             TimeElapsedColumn(),
             console=Console(file=self._stream),
             transient=True,
+            # Nothing else is printed meanwhile; and sys.stdout is not ours to replace from another thread.
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
-        task = progress.add_task(self._label, total=self._total, completed=self.done)
-        progress.start()
-        return progress, task
+        task = bar.add_task(self._text, total=self._total, completed=self.done)
+        bar.start()
+        self._bar = bar, task
+        self._update()  # what was told in between

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from torchx.workspace.api import TORCHX_IGNORE
 from torchx.workspace.errors import WorkspaceError, WorkspaceNotFoundError
 from torchx.workspace.ignore import IgnoreRules
+from torchx.workspace.progress import SILENT
 from torchx.workspace.walk import local_root, read_rules, walk_fs
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
     from torchx.specs import Workspace
+    from torchx.workspace.progress import Progress
 
 
 class Project(NamedTuple):
@@ -38,7 +41,7 @@ class Project(NamedTuple):
     origin: str
 
 
-def resolve_projects(workspace: Workspace, cleanup: ExitStack) -> list[Project]:
+def resolve_projects(workspace: Workspace, cleanup: ExitStack, progress: Progress = SILENT) -> list[Project]:
     """The projects of a workspace, each with its own ignore file.
 
     A project at an fsspec URL is first fetched into a temporary folder.
@@ -46,20 +49,21 @@ def resolve_projects(workspace: Workspace, cleanup: ExitStack) -> list[Project]:
     Args:
         workspace: the workspace.
         cleanup: removes the temporary folders when it is closed.
+        progress: is told what is being fetched.
 
     Raises:
         WorkspaceNotFoundError: a project does not exist.
         WorkspaceError: a project's place is outside the image.
         IgnoreFileError: a line of an ignore file is not a valid pattern.
     """
-    return [_resolve(source, target, cleanup) for source, target in workspace.projects.items()]
+    return [_resolve(source, target, cleanup, progress) for source, target in workspace.projects.items()]
 
 
-def _resolve(source: str, target: str, cleanup: ExitStack) -> Project:
+def _resolve(source: str, target: str, cleanup: ExitStack, progress: Progress) -> Project:
     place = _checked_target(source, target)
     origin = source
     if is_remote(source):
-        source = _fetch(source, cleanup)
+        source = _fetch(source, cleanup, progress)
     plain = os.path.expanduser(source.removeprefix("file://"))
     if os.path.isfile(plain):
         place = place or os.path.basename(plain)
@@ -84,7 +88,7 @@ def _checked_target(source: str, target: str) -> str:
     return "" if place == "." else place
 
 
-def _fetch(url: str, cleanup: ExitStack) -> str:
+def _fetch(url: str, cleanup: ExitStack, progress: Progress) -> str:
     """Copies a project from a remote file system to a temporary folder, without what is ignored."""
     import tempfile
 
@@ -94,9 +98,10 @@ def _fetch(url: str, cleanup: ExitStack) -> str:
         fs, path = url_to_fs(url)
     except (ValueError, ImportError) as e:
         raise WorkspaceNotFoundError(f"workspace `{url}` can't be opened: {e}") from e
+    progress.phase("fetching workspace")
     local = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="torchx-workspace-"))
     try:
-        _fetch_files(fs, path, local)
+        _fetch_files(fs, path, local, progress)
     except WorkspaceNotFoundError as e:
         raise WorkspaceNotFoundError(f"workspace `{url}` does not exist or is not a folder") from e
     except OSError as e:
@@ -104,14 +109,23 @@ def _fetch(url: str, cleanup: ExitStack) -> str:
     return local
 
 
-def _fetch_files(fs: AbstractFileSystem, path: str, local: str) -> None:
+def _fetch_files(fs: AbstractFileSystem, path: str, local: str, progress: Progress) -> None:
+    from fsspec.callbacks import Callback
+
     root = str(fs._strip_protocol(path)).rstrip("/")
     for folder, _, files in walk_fs(fs, path, TORCHX_IGNORE):
         here = os.path.join(local, folder[len(root) :].strip("/"))
         os.makedirs(here, exist_ok=True)
         for name, info in files.items():
-            fs.get_file(info["name"], os.path.join(here, name))
+            progress.within(name)
+            told = Callback(hooks={"progress": partial(_tell, progress, name)})
+            fs.get_file(info["name"], os.path.join(here, name), callback=told)
             _set_mtime(os.path.join(here, name), info)
+            progress.advance(1)
+
+
+def _tell(progress: Progress, name: str, size: int | None, value: int, **_: object) -> None:
+    progress.within(name, value, size)
 
 
 def _set_mtime(path: str, info: object) -> None:

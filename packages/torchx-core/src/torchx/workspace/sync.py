@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torchx.workspace.manifest import FileInfo, Manifest
-    from torchx.workspace.progress import FileProgress
+    from torchx.workspace.progress import Progress
     from torchx.workspace.projects import Project
     from torchx.workspace.record import Record
 
@@ -125,7 +125,7 @@ def _untouched(folder: int, name: str, since: int) -> bool:
 
 
 def apply_changes(
-    target: str, staging: str, projects: Sequence[Project], new: Manifest, changes: Changes, progress: FileProgress
+    target: str, staging: str, projects: Sequence[Project], new: Manifest, changes: Changes, progress: Progress
 ) -> None:
     """Carries out what :func:`find_changes` has found.
 
@@ -138,7 +138,7 @@ def apply_changes(
         projects: the workspace's projects.
         new: what the workspace holds.
         changes: what is to be done.
-        progress: is told of every copied file.
+        progress: is told how far it is.
 
     Raises:
         WorkspaceError: something can't be read or written, or the job has a folder where a file belongs.
@@ -162,14 +162,14 @@ def apply_changes(
     set_folder_modes(target, new, new.folders)
 
 
-def _stage(staging: str, projects: Sequence[Project], new: Manifest, changes: Changes, progress: FileProgress) -> None:
+def _stage(staging: str, projects: Sequence[Project], new: Manifest, changes: Changes, progress: Progress) -> None:
     umask = current_umask(staging)
     for number, (place, name) in enumerate(changes.files):
         info = new.folders[place].files[name]
         assert info is not None, "a scan looks at every file"
         source, original = os.path.split(source_of(projects[info[3]], place, name))
         try:
-            copy_files(source, staging, [(original, str(number))], umask)
+            copy_files(source, staging, [(original, str(number))], umask, progress)
         except OSError as e:
             raise failed(e) from e
         progress.advance(1)
