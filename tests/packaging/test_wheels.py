@@ -93,7 +93,7 @@ def test_backend_takes_any_core_up_to_the_next_major_version(built: Built, name:
 def test_wheel_registers_itself(built: Built, name: str) -> None:
     found = built.entry_points(name)
     if name == "torchx-core":
-        assert found == {"console_scripts": {"torchx": "torchx.cli.main:main"}}
+        assert found == {"console_scripts": {"torchx": "torchx._start:main"}}
     else:
         assert found == {"torchx.plugins": {name: f"{MODULES[name]}.plugin"}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -349,3 +350,37 @@ run_guarded(body, ["list"])
 def test_ctrl_c_where_python_can_raise_nothing_is_repeated() -> None:
     done = subprocess.run([sys.executable, "-c", LOSES_INTERRUPTS], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+from torchx._start import main
+sys.meta_path.insert(0, Interrupt())
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["torchx.cli", "torchx.cli.main", "torchx.cli.guard", "torchx.errors"])
+def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_traceback(module: str) -> None:
+    code = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, module]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_ctrl_c_that_is_ignored_stays_ignored() -> None:
+    code = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)" + INTERRUPTED_WHILE_LOADING
+    done = subprocess.run([sys.executable, "-c", code, "torchx.errors"], capture_output=True, text=True, timeout=30)
+    assert "unknown command `torchx.errors`" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_program_that_calls_main_keeps_its_handler(cli: Cli) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    assert cli("--version").code == 0
+    assert signal.getsignal(signal.SIGINT) is before

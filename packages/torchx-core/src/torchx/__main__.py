@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-from torchx.cli.main import main
+from torchx._start import main
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from torchx._start import handle_interrupts
 from torchx.cli.errors import (
     EXIT_BROKEN_PIPE,
     EXIT_FAILURE,
@@ -33,6 +34,7 @@ def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> N
     debug = False
     before, sys.unraisablehook = sys.unraisablehook, _repeat_lost_interrupt
     try:
+        handle_interrupts()
         options = split_argv(argv)
         debug = options.log_level == "DEBUG"
         try:
