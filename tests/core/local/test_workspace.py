@@ -76,8 +76,8 @@ def test_several_projects_are_put_together_and_kept_up_to_date(runner: Runner, t
 
 
 def test_a_url_is_fetched(runner: Runner) -> None:
-    fsspec.filesystem("memory").pipe("/ws/sub/a.txt", b"from memory\n")
-    assert submit(runner, "memory://ws")[1:] == ["sub", "from memory"]
+    fsspec.filesystem("memory").pipe("/local-cwd/sub/a.txt", b"from memory\n")
+    assert submit(runner, "memory://local-cwd")[1:] == ["sub", "from memory"]
 
 
 @pytest.mark.parametrize("form", ["/nowhere", "file:///nowhere", "{/nowhere: lib}"], ids=["path", "url", "mapping"])
