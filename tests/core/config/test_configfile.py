@@ -90,18 +90,39 @@ def test_a_malformed_ini_file_is_told_with_file_and_line(project: Path, text: st
     ("text", "line", "problem"),
     [
         pytest.param("[tool.torchx.s]\na =\n", 2, "not valid TOML", id="syntax"),
-        pytest.param("[tool.torchx]\nqueue = 'a'\n", None, "outside of any section", id="no-section"),
-        pytest.param("[tool]\ntorchx = 3\n", None, "must be a table", id="no-table"),
+        pytest.param("[tool.torchx]\na = [1,\n\n", 4, "not valid TOML", id="unended"),
+        pytest.param("[tool.torchx]\nqueue = 'a'\n", 2, "outside of any section", id="no-section"),
+        pytest.param("[tool]\ntorchx = 3\n", 2, "must be a table", id="no-table"),
+        pytest.param("[tool.x]\n[[tool.torchx]]\n", 2, "must be a table", id="array"),
     ],
 )
-def test_a_malformed_pyproject_is_told_with_file_and_line(
-    project: Path, text: str, line: int | None, problem: str
-) -> None:
+def test_a_malformed_pyproject_is_told_with_file_and_line(project: Path, text: str, line: int, problem: str) -> None:
     path = project / "pyproject.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=problem) as caught:
         read_config(find_config_files()[0])
-    assert caught.value.line == line or line is None
+    assert caught.value.line == line
+    assert str(caught.value).startswith(f"{path}:{line}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[tool.torchx]\nslurm.queue = 1\nslurm.time = 2\n", 3),
+        ("[tool.torchx]\nslurm = {queue = 1, time = 2}\n", 2),
+        ("[tool]\ntorchx.slurm.queue = 1\ntorchx.slurm.time = 2\n", 3),
+        ("[tool]\nx = [\n  [1],\n]\ntorchx = {slurm = {queue = 1, time = 2}}\n", 5),
+        ("[tool.torchx.slurm]\n[tool.torchx.slurm.time]\na = 1\n[tool.other.slurm]\ntime = 1\n", 2),
+        ("[ tool . 'torchx' . slurm ] # ours\n'time' = 1\n", 2),
+        ("tool.torchx.slurm.queue = 1\ntool.torchx.slurm.time = 2\n", 2),
+    ],
+    ids=["dotted", "inline", "below tool", "inline below tool", "table", "quoted", "top"],
+)
+def test_keys_are_found_however_toml_writes_them(text: str, line: int) -> None:
+    config = parse_config(text, "pyproject.toml")
+    assert "time" in config.sections["slurm"]
+    assert config.line_of("slurm", "time") == line
+    assert config.line_of("slurm") is not None
 
 
 def test_bytes_that_are_no_text_are_told_with_their_line(project: Path) -> None:

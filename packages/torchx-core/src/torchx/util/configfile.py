@@ -69,18 +69,10 @@ class ConfigFile:
         self.sections = sections
 
     def line_of(self, section: str, key: str | None = None) -> int | None:
-        """The line, from 1, where a section or one of its keys stands; None where that cannot be told."""
-        toml = _is_toml(self.path)
-        inside = False
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            stripped = line.strip()
-            if stripped.startswith("["):
-                inside = _header_name(stripped, toml) == section
-                if inside and key is None:
-                    return number
-            elif inside and key is not None and _key_name(stripped, toml) == key:
-                return number
-        return self.line_of(section) if key is not None else None
+        """The line, from 1, where a section or one of its keys stands, or what it stands in; None: there is no such."""
+        from torchx.util.configfile_lines import ini_line, toml_line
+
+        return (toml_line if _is_toml(self.path) else ini_line)(self.text, section, key)
 
     def error(self, problem: str, section: str, key: str | None = None, *, hint: str | None = None) -> ConfigError:
         """The error to raise for a mistake at a key of a section."""
@@ -241,11 +233,11 @@ def _parse_toml(text: str, path: str) -> dict[str, dict[str, Any]]:
     try:
         document = toml_loads(text)
     except ValueError as e:
-        raise ConfigError(f"is not valid TOML: {e}", path, _toml_line(str(e))) from e
+        raise ConfigError(f"is not valid TOML: {e}", path, _toml_line(str(e), text)) from e
     ours = document.get("tool", {}).get("torchx", {})
     config = ConfigFile(path, text, {})
     if not isinstance(ours, dict):
-        raise ConfigError("`tool.torchx` must be a table", path)
+        raise config.error("`tool.torchx` must be a table", "")
     for name, table in ours.items():
         if not isinstance(table, dict):
             raise config.error(f"`{name}` stands outside of any section of [tool.torchx]", "", name)
@@ -264,33 +256,8 @@ def _add_table(sections: dict[str, dict[str, Any]], name: str, table: Mapping[st
         sections.setdefault(name, {})
 
 
-def _toml_line(message: str) -> int | None:
+def _toml_line(message: str, text: str) -> int:
     import re
 
     found = re.search(r"at line (\d+)", message)
-    return int(found.group(1)) if found else None
-
-
-def _header_name(line: str, toml: bool) -> str | None:
-    end = line.rfind("]")
-    name = line[1:end] if end > 0 else ""
-    if not toml:
-        return name
-    parts = [p.strip().strip("\"'") for p in _split_dotted(name)]
-    if parts[:2] != ["tool", "torchx"]:
-        return None
-    return ":".join(parts[2:])
-
-
-def _split_dotted(name: str) -> list[str]:
-    import re
-
-    return re.findall(r'"[^"]*"|\'[^\']*\'|[^.]+', name)
-
-
-def _key_name(line: str, toml: bool) -> str | None:
-    if not line or line[0] in "#;":
-        return None
-    ends = [i for i in (line.find("="), -1 if toml else line.find(":")) if i >= 0]
-    key = line[: min(ends)].strip() if ends else line
-    return key.strip("\"'") if toml else key
+    return int(found.group(1)) if found else text.count("\n") + 1
