@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 
-from torchx.errors import UsageError
 from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
 from torchx.schedulers._local.opts import Opts
 from torchx.schedulers.ids import random_id
-from torchx.specs.api import MISSING, AppDef, CfgVal, Role, macros
+from torchx.schedulers.role_checks import check_roles
+from torchx.specs.api import AppDef, CfgVal, Role, macros
 from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from torchx.schedulers._local.images import ImageProvider
@@ -94,10 +94,8 @@ def build_request(
     )
     request = PopenRequest(app_id=app_id, log_dir=logs, role_params={}, role_log_dirs={}, app=app)
     gpus = _gpus(app) if opts.auto_set_cuda_visible_devices else {}
+    check_roles(app)
     for role in app.roles:
-        if role.name in request.role_params:
-            raise UsageError(f"two roles are named `{role.name}`", hint="give each role a name of its own")
-        _check_role(role)
         img_root = images.fetch_role(role)
         folder = os.path.join(logs, folder_name(role.name))
         dirs = [f"{folder}/{k}" for k in range(role.num_replicas)]
@@ -116,33 +114,6 @@ def _gpus(app: AppDef) -> dict[str, list[str]]:
     from torchx.schedulers._local.gpus import assign_gpus, count_gpus
 
     return assign_gpus(app, count_gpus())
-
-
-def _check_role(role: Role) -> None:
-    if role.entrypoint in (MISSING, ""):
-        raise UsageError(f"role `{role.name}` has no entrypoint", hint="set the program to run: Role(entrypoint=...)")
-    if role.num_replicas < 1:
-        raise UsageError(f"role `{role.name}` has {role.num_replicas} replicas", hint="num_replicas must be at least 1")
-    # Values are not shown: they may be secret.
-    for what, text in _texts(role):
-        if not isinstance(text, str):
-            raise UsageError(
-                f"role `{role.name}`: {what} must be a string, not {type(text).__name__}", hint="write it in quotes"
-            )
-        if "\0" in text:
-            raise UsageError(f"role `{role.name}`: {what} holds a NUL character, which no process can be given")
-    for name in role.env:
-        if not name or "=" in name:
-            raise UsageError(f"role `{role.name}`: {name!r} can't be the name of an environment variable")
-
-
-def _texts(role: Role) -> Iterator[tuple[str, object]]:
-    """All that a process is given, each with what it is, in words."""
-    yield "the entrypoint", role.entrypoint
-    yield from ((f"argument {i}", arg) for i, arg in enumerate(role.args, 1))
-    for name, value in role.env.items():
-        yield f"the environment variable's name {name!r}", name
-        yield f"the environment variable {name!r}", value
 
 
 def _filled(role: Role, app_id: str, img_root: str, count: int) -> list[Role]:
