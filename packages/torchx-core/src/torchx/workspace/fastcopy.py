@@ -1,15 +1,18 @@
-"""The inner loop of copying files."""
+"""The inner loop of copying files.
+
+The file is also a program, which does the jobs that another process gives it (see :func:`serve`). It starts without
+``site`` and imports almost nothing, so that it is at work within some milliseconds.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
-from torchx.workspace.progress import SILENT
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import BinaryIO
 
     from torchx.workspace.progress import Progress
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 MODE_BITS = 0o777
 #: Bytes that are copied at a time where the file system can't copy by itself.
 CHUNK = 1 << 20
+#: Up to so many bytes, two system calls that read and write take half as long as the one that lets the kernel copy.
+SMALL = 64 << 10
 #: Larger files are copied in pieces of this many bytes, and progress is told of each.
 PIECE = 16 << 20
 
@@ -28,14 +33,14 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def copy_job(job: Job, progress: Progress = SILENT) -> int:
+def copy_job(job: Job, progress: Progress | None = None) -> int:
     """Copies files of one folder to another one under the same names; see :func:`copy_files`."""
     source, target, names, umask = job
     return copy_files(source, target, zip(names, names, strict=True), umask, progress)
 
 
 def copy_files(
-    source: str, target: str, names: Iterable[tuple[str, str]], umask: int, progress: Progress = SILENT
+    source: str, target: str, names: Iterable[tuple[str, str]], umask: int, progress: Progress | None = None
 ) -> int:
     """Copies files between two folders, with their permissions and times of last change.
 
@@ -53,7 +58,7 @@ def copy_files(
         OSError: a file can't be read or written; ``filename`` is its full path.
     """
     # One loop over system calls, with few calls of ours in between: for small files this is most of the time.
-    open_, close, fstat, utime, copy_range = os.open, os.close, os.fstat, os.utime, _copy_range
+    open_, close, fstat, utime, read = os.open, os.close, os.fstat, os.utime, os.read
     newest, name = 0, ""
     folders: list[int] = []
     try:
@@ -65,20 +70,15 @@ def copy_files(
             try:
                 found = fstat(reader)
                 mode, size, changed = found.st_mode & MODE_BITS, found.st_size, found.st_mtime_ns
-                writer = _create(new_name, mode, to)
                 try:
-                    try:
-                        if size > PIECE:
-                            _copy_large(reader, writer, size, name, progress)
-                            size = 0  # what has been written to it meanwhile is left
-                        # One byte more is asked for than there should be: if it comes, the file has grown.
-                        whole = copy_range(reader, writer, size + 1) == size > 0
-                    except OSError as e:
-                        if e.errno not in _CANNOT:
-                            raise
-                        whole, copy_range = False, _copy_in_memory
-                    if not whole:
-                        _copy_rest(reader, writer)
+                    writer = open_(new_name, _CREATE, mode, dir_fd=to)
+                except FileExistsError:
+                    os.unlink(new_name, dir_fd=to)
+                    writer = open_(new_name, _CREATE, mode, dir_fd=to)
+                try:
+                    # One byte more is asked for than there should be: if it comes, the file has grown.
+                    if size > SMALL or not size or _write(writer, read(reader, size + 1)) != size:
+                        _copy_rest(reader, writer, size, name, progress)
                     if mode & umask:
                         os.fchmod(writer, mode)
                     utime(writer, ns=(changed, changed))
@@ -97,21 +97,17 @@ def copy_files(
     return newest
 
 
-def _create(name: str, mode: int, folder: int) -> int:
-    try:
-        return os.open(name, _CREATE, mode, dir_fd=folder)
-    except FileExistsError:
-        os.unlink(name, dir_fd=folder)
-        return os.open(name, _CREATE, mode, dir_fd=folder)
+def _write(writer: int, content: bytes) -> int:
+    """Writes all of ``content``; returns its size."""
+    written = os.write(writer, content)
+    while written < len(content):
+        written += os.write(writer, memoryview(content)[written:])
+    return written
 
 
 def _copy_in_memory(reader: int, writer: int, size: int) -> int:
     """Copies up to ``size`` bytes through this process; returns how many."""
-    content = memoryview(os.read(reader, min(size, CHUNK)))
-    copied = len(content)
-    while content:
-        content = content[os.write(writer, content) :]
-    return copied
+    return _write(writer, os.read(reader, min(size, CHUNK)))
 
 
 #: The kernel copies, or the file system shares the blocks.
@@ -120,23 +116,47 @@ _copy_range = getattr(os, "copy_file_range", _copy_in_memory)  # not on macOS
 _CANNOT = {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM, errno.ETXTBSY}
 
 
-def _copy_large(reader: int, writer: int, size: int, name: str, progress: Progress) -> None:
-    done, copy_range = 0, _copy_range
+def _copy_rest(reader: int, writer: int, size: int, name: str, progress: Progress | None) -> None:
+    """Copies on to the file's end, wherever that is: some files hold more than their size says."""
+    done, copy_range = 0, _copy_range if size > SMALL else _copy_in_memory
     while True:
-        progress.within(name, done, size)
+        if progress and size > PIECE:
+            progress.within(name, done, size)
         try:
             piece = copy_range(reader, writer, PIECE)
         except OSError as e:
             if e.errno not in _CANNOT or copy_range is _copy_in_memory:
                 raise
+            piece = -1
+        if piece <= 0 and copy_range is _copy_in_memory:
+            return
+        if piece <= 0:  # the kernel can't go on: only reading tells the end of files whose size says nothing
             copy_range = _copy_in_memory
             continue
-        if not piece:
-            return
         done += piece
 
 
-def _copy_rest(reader: int, writer: int) -> None:
-    """Copies on to the file's end, wherever that is: some files hold more than their size says."""
-    while _copy_in_memory(reader, writer, CHUNK):
-        pass
+def serve(commands: BinaryIO, answers: BinaryIO) -> None:
+    """Does the jobs that come in, until there are no more.
+
+    Args:
+        commands: a :data:`Job` after the other, as ``marshal`` writes them.
+        answers: gets for each what :func:`copy_job` returns, or the number, text and file of its error.
+    """
+    import marshal
+
+    while True:
+        try:
+            job = marshal.load(commands)
+        except EOFError:
+            return
+        answer: int | tuple[int | None, str | None, str]
+        try:
+            answer = copy_job(job)
+        except OSError as e:
+            answer = (e.errno, e.strerror, e.filename)
+        marshal.dump(answer, answers)
+
+
+if __name__ == "__main__":
+    serve(os.fdopen(0, "rb"), os.fdopen(1, "wb", buffering=0))

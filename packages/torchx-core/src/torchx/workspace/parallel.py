@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchx.workspace.errors import WorkspaceError
 from torchx.workspace.fastcopy import copy_job
+from torchx.workspace.processors import available
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 THREADS = 16
 #: Files after which it is known whether they do.
 SAMPLE = 64
+#: Files from which on a second process is worth its start.
+ENOUGH = 4000
 
 
 def copy_jobs(jobs: Sequence[Job], progress: Progress) -> int:
@@ -38,6 +41,8 @@ def copy_jobs(jobs: Sequence[Job], progress: Progress) -> int:
         newest, waits = _sample(todo, progress)
         if waits:
             return max(newest, _in_threads(todo, progress))
+        if sum(len(job[2]) for job in todo) >= ENOUGH and available() > 1:
+            return max(newest, _with_help(todo, progress))
         while todo:
             newest = max(newest, _do(todo.popleft(), progress))
         return newest
@@ -71,6 +76,23 @@ def voluntary_switches() -> int:
     import resource
 
     return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
+
+
+def _with_help(todo: deque[Job], progress: Progress) -> int:
+    from torchx.workspace.helper import Helper
+
+    newest = 0
+    with Helper() as helper:
+        while todo or helper.busy:
+            helper.fill(todo)
+            if todo:
+                newest = max(newest, _do(todo.popleft(), progress))
+            while helper.has_news() or (helper.busy and not todo):
+                changed, files = helper.answer(todo)
+                newest = max(newest, changed)
+                progress.advance(files)
+                helper.fill(todo)
+    return newest
 
 
 def _in_threads(todo: deque[Job], progress: Progress) -> int:
