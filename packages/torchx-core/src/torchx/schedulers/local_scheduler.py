@@ -86,6 +86,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         self._store = Store(root)
         self._prepared: list[Launch] = []  # at most one; a list gives it to one thread only
         self._watches: WeakValueDictionary[str, AppWatch] = WeakValueDictionary()
+        self._newest: AppWatch | None = None  # of the last job submitted here, which is likely to be followed
 
     def _run_opts(self) -> runopts:
         return Opts.as_runopts()
@@ -118,6 +119,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
             folder = self._create(request, record)
             if folder is not None:
                 self._start(launch, folder, request, record)
+                self._remember(record)
         finally:
             launch.close()
         return request.app_id
@@ -133,6 +135,13 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         launch = self._take_launch()
         if launch is not None:
             launch.close()
+
+    def _remember(self, record: dict[str, Any]) -> None:
+        """Keeps a job's request: whoever has submitted it looks at it next."""
+        from torchx.schedulers._local.logsource import AppWatch
+
+        app_id = record["app_id"]
+        self._newest = self._watches[app_id] = AppWatch(self._store, app_id, record)
 
     def _take_launch(self) -> Launch | None:
         try:
@@ -164,7 +173,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
     def _start(self, launch: Launch, folder: str, request: PopenRequest, record: dict[str, Any]) -> None:
         try:
             _make_log_folder(request.log_dir)
-            launch.start(folder, record, meanwhile=_load_log_source)
+            launch.start(folder, record, meanwhile=_load_what_follows)
         except BaseException:
             if launch.at_work:  # interrupted: the replicas may be starting just now
                 self._store.cancel(request.app_id)
@@ -178,7 +187,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         from torchx.schedulers._local.status import role_statuses
 
         state = self._store.state(app_id)
-        request = self._store.request(app_id)
+        request = self._watch(app_id).request()
         if state is None or request is None:
             return None
         statuses = role_statuses(request, state)
@@ -291,7 +300,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
     def _watch(self, app_id: str) -> AppWatch:
         from torchx.schedulers._local.logsource import AppWatch
 
-        return self._watches.setdefault(app_id, AppWatch(self._store, app_id))
+        return self._watches.get(app_id) or self._watches.setdefault(app_id, AppWatch(self._store, app_id))
 
 
 def __getattr__(name: str) -> object:
@@ -311,11 +320,13 @@ def create_scheduler(
     return LocalScheduler(session_name, image_provider_class)
 
 
-def _load_log_source() -> None:
+def _load_what_follows() -> None:
     """Imports what whoever waits for the job needs next; done while the job starts, it costs no time."""
+    import json
+
     from torchx.schedulers._local.logsource import LocalLogSource
 
-    _ = LocalLogSource
+    _ = json, LocalLogSource
 
 
 def _new_app_id(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import marshal
 import os
 import sys
@@ -79,9 +78,10 @@ class Launch:
         self.at_work = False
         if answer is None:
             raise TorchXError("the job's supervisor did not start", hint=_last_words(folder))
-        problem = json.loads(answer)
-        if problem is not None:
-            raise TorchXError(str(problem))
+        if answer != b"null\n":
+            import json
+
+            raise TorchXError(str(json.loads(answer)))
 
     def identity(self) -> list[int | str | None]:
         """Tells the process from any other; it will be the job's guardian."""

@@ -74,8 +74,7 @@ class Store:
             AppExistsError: there is one already.
             TorchXError: the folder can't be written; nothing is left of it.
         """
-        import json
-
+        from torchx.schedulers._local.records import to_json
         from torchx.schedulers._local.statefile import write_atomic
 
         final = self.folder(record["app_id"])
@@ -84,7 +83,7 @@ class Store:
         try:
             make_private(self.root)
             os.mkdir(draft, 0o700)
-            write_atomic(os.path.join(draft, REQUEST_FILE), json.dumps(record).encode())
+            write_atomic(os.path.join(draft, REQUEST_FILE), to_json(record).encode())
             self._check_space(draft, sum(len(role["replicas"]) for role in record["roles"]))
             os.rename(draft, final)
         except BaseException as error:

@@ -1,0 +1,170 @@
+"""Runs a site's commands: here, or on a login node over SSH, with a time limit for each."""
+
+from __future__ import annotations
+
+import abc
+import os
+
+from torchx.errors import TorchXError, TransientError
+from torchx.util.light_dataclass import dataclass
+from torchx.util.shlex import join
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TIMEOUT = 60.0
+"""Seconds that a command may take where the caller does not say."""
+
+SSH_FAILED = 255
+"""What ``ssh`` exits with when it could not run the command (``man ssh``, EXIT STATUS)."""
+
+NOT_FOUND = 127
+"""What a shell exits with when there is no such command."""
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command ended.
+
+    Attributes:
+        returncode: its exit status.
+        stdout: what it printed.
+        stderr: what it printed as errors, as text without surrounding white space.
+    """
+
+    returncode: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """``stdout`` as text."""
+        return self.stdout.decode("utf-8", "replace")
+
+
+class CommandMissingError(TorchXError):
+    """The machine has no such command."""
+
+
+class CommandTimeoutError(TransientError):
+    """A command did not end in time and was killed. What it should have done may have happened all the same."""
+
+
+class LoginNodeUnreachableError(TransientError):
+    """The login node can't be reached over SSH."""
+
+
+class Commands(abc.ABC):
+    """Where a batch system's commands are run.
+
+    Attributes:
+        host: the login node; None for this machine.
+    """
+
+    host: str | None = None
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = TIMEOUT) -> CommandResult:
+        """Runs a command to its end.
+
+        Args:
+            argv: the program and its arguments; no shell looks at them.
+            stdin: what it can read.
+            timeout: seconds after which it is killed.
+
+        Raises:
+            CommandMissingError: there is no such program.
+            CommandTimeoutError: it took too long.
+            LoginNodeUnreachableError: the login node can't be reached.
+        """
+        return self._run(argv, stdin, timeout)
+
+    @abc.abstractmethod
+    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult: ...
+
+
+class LocalCommands(Commands):
+    """Runs commands on this machine."""
+
+    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult:
+        try:
+            return _execute(argv, stdin, timeout, argv[0])
+        except FileNotFoundError as error:
+            raise missing(argv[0], None) from error
+        except PermissionError as error:
+            raise CommandMissingError(f"`{argv[0]}` can't be run: {error.strerror}") from error
+
+
+class SshCommands(Commands):
+    """Runs commands on a login node. The connection is kept for a minute, so that one log-in serves many commands.
+
+    Args:
+        host: as ``ssh`` takes it; settings of ``~/.ssh/config`` hold. The user's shell there must be a POSIX one.
+    """
+
+    host: str
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult:
+        try:
+            result = _execute([*self._ssh(), join(argv)], stdin, timeout, f"{argv[0]} on {self.host}")
+        except FileNotFoundError as error:
+            raise CommandMissingError("`ssh` is not installed", hint="install the OpenSSH client") from error
+        if result.returncode == SSH_FAILED:
+            raise LoginNodeUnreachableError(
+                f"can't reach the login node `{self.host}`: {_last_line(result.stderr) or 'ssh failed'}",
+                hint=f"try `ssh {self.host} true`; it must work without a password prompt",
+            )
+        if result.returncode == NOT_FOUND:
+            raise missing(argv[0], self.host)
+        return result
+
+    def _ssh(self) -> list[str]:
+        folder = os.path.expanduser("~/.ssh")
+        # %C is a hash: a socket's path is short. Without the folder there is no sharing, and no harm.
+        shared = (
+            ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={folder}/torchx-%C"]
+            if os.path.isdir(folder)
+            else []
+        )
+        return ["ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", *shared, "--", self.host]
+
+
+def commands_on(host: str | None) -> Commands:
+    """The commands of a login node; of this machine where it is None."""
+    return SshCommands(host) if host else LocalCommands()
+
+
+def missing(program: str, host: str | None) -> CommandMissingError:
+    """The error for a command that is not there."""
+    if host:
+        return CommandMissingError(
+            f"`{host}` has no command `{program}`", hint="put it on the PATH of non-interactive shells there"
+        )
+    return CommandMissingError(
+        f"this machine has no command `{program}`",
+        hint="run torchx on a login node of the cluster, or name one with the option ssh_host",
+    )
+
+
+def _execute(argv: Sequence[str], stdin: bytes, timeout: float, name: str) -> CommandResult:
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+            start_new_session=True,  # a Ctrl-C ends the caller, not a submission half done
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CommandTimeoutError(f"`{name}` did not end within {timeout:g} s") from error
+    return CommandResult(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
+
+
+def _last_line(text: str) -> str:
+    return text.rpartition("\n")[2].strip()

@@ -1,0 +1,186 @@
+"""The folders of jobs, on this machine or on a login node: written as a whole, for their owner alone."""
+
+from __future__ import annotations
+
+import abc
+import os
+
+from torchx.errors import TorchXError
+from torchx.schedulers.batch.commands import Commands
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class JobFilesError(TorchXError):
+    """A job's folder can't be written or read."""
+
+
+class JobFiles(abc.ABC):
+    """Where the files of jobs are."""
+
+    @abc.abstractmethod
+    def make(self, folder: str) -> str:
+        """Makes a folder, for its owner alone; it may exist already.
+
+        Args:
+            folder: the folder; ``~`` stands for the user's home.
+
+        Returns:
+            Its absolute path.
+
+        Raises:
+            JobFilesError: it can't be made.
+        """
+
+    @abc.abstractmethod
+    def write(self, folder: str, files: Mapping[str, bytes]) -> None:
+        """Writes files into a folder; what is there is replaced.
+
+        Args:
+            folder: from `make`.
+            files: names to contents.
+
+        Raises:
+            JobFilesError: they can't be written.
+        """
+
+    @abc.abstractmethod
+    def read(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
+        """Those of the files in a folder that are there."""
+
+    @abc.abstractmethod
+    def remove(self, folder: str) -> None:
+        """Removes a folder with all that is in it; it may be gone already."""
+
+
+class LocalJobFiles(JobFiles):
+    """Files that this machine sees."""
+
+    def make(self, folder: str) -> str:
+        from torchx.schedulers._local.files import make_private
+
+        path = os.path.abspath(os.path.expanduser(folder))
+        try:
+            make_private(path)
+        except OSError as error:
+            raise _cannot_write(path, error.strerror or str(error)) from error
+        return path
+
+    def write(self, folder: str, files: Mapping[str, bytes]) -> None:
+        from torchx.schedulers._local.statefile import write_atomic
+
+        try:
+            for name, data in files.items():
+                write_atomic(os.path.join(folder, name), data)
+        except OSError as error:
+            raise _cannot_write(folder, error.strerror or str(error)) from error
+
+    def read(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for name in names:
+            try:
+                with open(os.path.join(folder, name), "rb") as file:
+                    found[name] = file.read()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise JobFilesError(f"can't read {folder}: {error.strerror}") from error
+        return found
+
+    def remove(self, folder: str) -> None:
+        import shutil
+
+        from torchx.schedulers.ids import random_id
+
+        # Renamed first: replicas that are just ending write to their files only while the path leads there.
+        gone = f"{folder}.gone-{random_id()}"
+        try:
+            os.rename(folder, gone)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise JobFilesError(f"can't remove {folder}: {error.strerror}") from error
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+_MAKE = (
+    # A `~` inside quotes is no home folder to a shell.
+    'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; umask 077 && mkdir -p -- "$1" && cd -- "$1" && pwd -P'
+)
+_WRITE = 'umask 077 && cd -- "$1" && tar -xf -'
+_READ = 'cd -- "$1" 2>/dev/null || exit 0; shift; for f; do [ -f "$f" ] && printf "%s\\0" "$f"; done | tar --null -cf - -T -'
+_REMOVE = 'rm -rf -- "$1"'
+
+
+class RemoteJobFiles(JobFiles):
+    """Files on a login node.
+
+    Args:
+        commands: run there.
+    """
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    def make(self, folder: str) -> str:
+        result = self._commands.run(["sh", "-c", _MAKE, "sh", folder])
+        if result.returncode:
+            raise _cannot_write(f"{self._commands.host}:{folder}", result.stderr)
+        return result.text.removesuffix("\n")
+
+    def write(self, folder: str, files: Mapping[str, bytes]) -> None:
+        result = self._commands.run(["sh", "-c", _WRITE, "sh", folder], stdin=_packed(files))
+        if result.returncode:
+            raise _cannot_write(f"{self._commands.host}:{folder}", result.stderr or "tar failed")
+
+    def read(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
+        result = self._commands.run(["sh", "-c", _READ, "sh", folder, *names])
+        if result.returncode:
+            raise JobFilesError(f"can't read {self._commands.host}:{folder}: {result.stderr}")
+        return _unpacked(result.stdout)
+
+    def remove(self, folder: str) -> None:
+        result = self._commands.run(["sh", "-c", _REMOVE, "sh", folder])
+        if result.returncode:
+            raise JobFilesError(f"can't remove {self._commands.host}:{folder}: {result.stderr}")
+
+
+def files_of(commands: Commands) -> JobFiles:
+    """The files of the machine on which the commands run."""
+    return RemoteJobFiles(commands) if commands.host else LocalJobFiles()
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    import io
+    import tarfile
+
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o600
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _unpacked(data: bytes) -> dict[str, bytes]:
+    import io
+    import tarfile
+
+    found: dict[str, bytes] = {}
+    if data:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            for entry in archive:
+                file = archive.extractfile(entry)
+                if file is not None:
+                    found[entry.name] = file.read()
+    return found
+
+
+def _cannot_write(folder: str, reason: str) -> JobFilesError:
+    return JobFilesError(
+        f"can't write the job's files to {folder}: {reason}",
+        hint="free some space there, or name another folder on the shared file system with job_dir",
+    )

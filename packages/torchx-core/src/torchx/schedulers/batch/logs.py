@@ -1,0 +1,217 @@
+"""The log files of a job's replicas as sources for the log engine."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from torchx.errors import TransientError
+from torchx.schedulers.lines import LineAssembler
+from torchx.schedulers.log_sources import FileSource, polled
+from torchx.schedulers.logs import LogChunk, TransientLogError
+from torchx.schedulers.batch.replica_states import parse_note
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torchx.schedulers.batch.commands import Commands
+    from torchx.schedulers.logs import LogSource
+
+NOTE_AGE = 1.0
+"""Seconds between two looks at a replica's own note of its end."""
+
+FETCH_EVERY = 1.0
+"""Seconds between two reads from a login node, which bring what is new of all logs that are followed."""
+
+
+class ReplicaFile:
+    """One log file of one replica on this machine.
+
+    Args:
+        path: the file.
+        finished: whether nothing will be written to it any more.
+    """
+
+    def __init__(self, path: str, finished: Callable[[], bool]) -> None:
+        self._path = path
+        self._finished = finished
+        self._file = FileSource(path, finished)
+
+    def read(self, position: object | None, limit: int) -> LogChunk:
+        """As `LogSource.read`; positions are byte offsets."""
+        return self._file.read(position, limit)
+
+    def finished(self) -> bool:
+        """Whether nothing will be written any more."""
+        if not self._finished():
+            return False
+        try:
+            # Opening makes an NFS client ask for the file's size; what another node wrote last would be missed else.
+            os.close(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:  # never begun
+            pass
+        return True
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class MergedSource:
+    """Several logs as one, whole lines in the order in which they are found.
+
+    A line that has no end yet waits for it, and holds up none of the others.
+
+    Args:
+        sources: the logs.
+    """
+
+    def __init__(self, *sources: LogSource) -> None:
+        self._sources = sources
+        self._lines = [LineAssembler() for _ in sources]
+        self._positions: list[object | None] = [None for _ in sources]
+        self._served = 0
+
+    def read(self, position: object | None, limit: int) -> LogChunk:
+        """What is new. Positions only count: a source is read once, from its start to its end."""
+        blocks: list[bytes] = []
+        fresh = False
+        for i, source in enumerate(self._sources):
+            chunk = source.read(self._positions[i], limit // len(self._sources))
+            self._positions[i] = chunk.position
+            fresh = fresh or bool(chunk.data)
+            blocks.append(self._lines[i].feed(chunk.data))
+        if not any(blocks) and (fresh or not self.finished()):
+            # Not nothing: the engine would take that for the end.
+            return self.read(position, limit) if fresh else LogChunk(b"", self._served)
+        if not any(blocks):
+            rests = [lines.flush() for lines in self._lines]
+            blocks = [rest + b"\n" for rest in rests[:-1] if rest] + rests[-1:]
+        self._served += 1
+        return LogChunk(b"".join(blocks), self._served)
+
+    def finished(self) -> bool:
+        """Whether nothing will be written any more."""
+        return all(source.finished() for source in self._sources)
+
+    def close(self) -> None:
+        """Closes the logs."""
+        for source in self._sources:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
+
+
+def has_ended(note_path: str | None, job_ended: Callable[[], bool], attempt_is_last: bool) -> Callable[[], bool]:
+    """Whether a replica has ended for good: by its own note where that is final, else by the batch system's word.
+
+    Args:
+        note_path: the replica's state file, if it can be read from here.
+        job_ended: whether the whole job has ended; shared by all replicas of it, and asked for rarely.
+        attempt_is_last: no replica is started again.
+    """
+
+    def look() -> bool:
+        if note_path is not None and attempt_is_last:
+            try:
+                with open(note_path, "rb") as file:
+                    note = parse_note(file.read())
+                if note is not None and note.code is not None:
+                    return True
+            except OSError:  # not begun, or not to be read just now
+                pass
+        try:
+            return job_ended()
+        except TransientError as error:
+            raise TransientLogError(str(error)) from error
+
+    return polled(look, every=NOTE_AGE)
+
+
+_FETCH = (
+    'while [ $# -ge 3 ]; do n=$(wc -c <"$1" 2>/dev/null) || n=0; n=$((n - $2)); [ "$n" -gt "$3" ] && n=$3; '
+    '[ "$n" -gt 0 ] || n=0; echo "$n"; [ "$n" -eq 0 ] || tail -c "+$(($2 + 1))" -- "$1" | head -c "$n"; shift 3; done'
+)
+
+
+class RemoteLogs:
+    """All logs of a job that are followed on a login node: one command brings what is new in all of them.
+
+    Args:
+        commands: run on the login node.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, commands: Commands, clock: Callable[[], float] = time.monotonic) -> None:
+        self._commands = commands
+        self._clock = clock
+        self._offsets: dict[str, int] = {}
+        self._fresh: dict[str, bytes] = {}
+        self._due = float("-inf")
+
+    def source(self, path: str, finished: Callable[[], bool]) -> LogSource:
+        """One file of them."""
+        self._offsets[path] = 0
+        self._due = float("-inf")  # it must not be taken for empty before it has been asked for
+        return _RemoteFile(self, path, finished)
+
+    def take(self, path: str, limit: int) -> bytes:
+        """What is new in a file; empty where nothing is, or where it is too early to ask again."""
+        if not self._fresh.get(path) and self._clock() >= self._due:
+            self._fetch(limit)
+        data = self._fresh.get(path, b"")
+        self._fresh[path] = data[limit:]
+        return data[:limit]
+
+    def forget(self, path: str) -> None:
+        """A file is followed no longer."""
+        self._offsets.pop(path, None)
+        self._fresh.pop(path, None)
+
+    def hurry(self) -> None:
+        """The next read asks, however short ago the last one was."""
+        self._due = float("-inf")
+
+    def _fetch(self, limit: int) -> None:
+        wanted = [path for path in self._offsets if not self._fresh.get(path)]
+        words = [word for path in wanted for word in (path, str(self._offsets[path]), str(limit))]
+        try:
+            result = self._commands.run(["sh", "-c", _FETCH, "sh", *words])
+        except TransientError as error:
+            raise TransientLogError(error.message) from error
+        if result.returncode:
+            raise TransientLogError(f"can't read logs on {self._commands.host}: {result.stderr}")
+        rest = memoryview(result.stdout)
+        found = False
+        for path in wanted:
+            size, _, rest_bytes = bytes(rest[:32]).partition(b"\n")
+            rest = rest[len(size) + 1 :]
+            count = int(size)
+            self._fresh[path] = bytes(rest[:count])
+            self._offsets[path] += count
+            found = found or count > 0
+            rest = rest[count:]
+        self._due = self._clock() if found else self._clock() + FETCH_EVERY
+
+
+class _RemoteFile:
+    def __init__(self, logs: RemoteLogs, path: str, finished: Callable[[], bool]) -> None:
+        self._logs = logs
+        self._path = path
+        self._finished = finished
+        self._was_finished = False
+
+    def read(self, position: object | None, limit: int) -> LogChunk:
+        offset = position if isinstance(position, int) else 0
+        data = self._logs.take(self._path, limit)
+        return LogChunk(data, offset + len(data))
+
+    def finished(self) -> bool:
+        if self._finished() and not self._was_finished:
+            self._was_finished = True
+            self._logs.hurry()
+        return self._was_finished
+
+    def close(self) -> None:
+        self._logs.forget(self._path)

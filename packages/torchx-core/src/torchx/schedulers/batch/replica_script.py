@@ -1,0 +1,116 @@
+"""The shell script that a replica runs on its node: its environment, its log files, its program, how it ended.
+
+The script is a file that only the user can read, so that nothing of the environment is on a command line. It needs a
+POSIX shell and nothing else. The program is its child: the script stays to record the exit code, and leaves all
+signals to the program, which gets them from the batch system just as the script does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from torchx.errors import UsageError
+from torchx.schedulers.batch.quoting import word
+from torchx.util.light_dataclass import dataclass, field
+from torchx.util.secret_names import is_secret_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATE_FILE = "state"
+"""In a replica's folder: lines ``start ATTEMPT HOST SECONDS`` and ``end ATTEMPT CODE SECONDS``."""
+
+ERROR_FILE = "error.json"
+STDOUT_LOG = "stdout.log"
+STDERR_LOG = "stderr.log"
+
+ENV_RANK0_HOST = "TORCHX_RANK0_HOST"
+ENV_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# Variables that one shell or another gives a meaning, or does not let one set; `env` sets them behind its back.
+_SPECIAL = re.compile(
+    r"(_|UID|EUID|PPID|IFS|LANG|LC_.*|LINENO|OPT.*|BASH.*|SHELLOPTS|GROUPS|FUNCNAME|DIRSTACK|S?RANDOM|SECONDS|EPOCH.*"
+    r"|HISTCMD|COMP_.*|POSIXLY_CORRECT|PWD|OLDPWD|_torchx_.*)"
+)
+
+
+@dataclass
+class ReplicaCommand:
+    """What all replicas of a role run. Texts may hold `APP_ID` and `REPLICA`.
+
+    Attributes:
+        args: the program and its arguments.
+        env: variables on top of those that the batch system hands on.
+        cwd: the working folder; None: where the batch system starts the script.
+        retries: how often a program that failed is started again at once, in its place.
+        prefix: words in front of the program, a container runtime for example; already words of a shell.
+    """
+
+    args: list[str]
+    env: dict[str, str]
+    cwd: str | None = None
+    retries: int = 0
+    prefix: list[str] = field(default_factory=list)
+
+
+def replica_script(command: ReplicaCommand, *, logs: str, replica: str) -> str:
+    """The script; it is called with the job's id, the host of replica 0 and the number of the attempt.
+
+    Args:
+        command: what to run.
+        logs: the folder of the role's logs; each replica has a folder in it, named by its number.
+        replica: shell code that gives the replica's number, such as ``"$SLURM_PROCID"``.
+
+    Raises:
+        UsageError: a variable can't be handed over safely.
+    """
+    exports, behind = _environment(command.env)
+    program = [*command.prefix, *map(word, command.args)]
+    if behind:
+        program = ["env", *behind, *program]
+    lines = [
+        "#!/bin/sh",
+        "_torchx_app_id=$1 _torchx_rank0=$2 _torchx_attempt=$3",
+        f"_torchx_replica={replica}",
+        f'_torchx_dir={word(logs)}/"$_torchx_replica"',
+        '(umask 077 && mkdir -p "$_torchx_dir") || exit 126',
+        "trap : HUP INT QUIT USR1 USR2 ALRM TERM",
+        f"_torchx_left={int(command.retries)}",
+        "while :; do",
+        'printf "start %s %s %s\\n" "$_torchx_attempt" "$(uname -n)" "$(date +%s)" >>"$_torchx_dir/state"',
+        "(",
+        *([f"cd -- {word(command.cwd)} || exit 126"] if command.cwd else []),
+        *exports,
+        f"exec {' '.join(program)}",
+        f') </dev/null >>"$_torchx_dir/{STDOUT_LOG}" 2>>"$_torchx_dir/{STDERR_LOG}"',
+        "_torchx_code=$?",
+        'printf "end %s %s %s\\n" "$_torchx_attempt" "$_torchx_code" "$(date +%s)" >>"$_torchx_dir/state"',
+        '[ "$_torchx_code" -ne 0 ] && [ "$_torchx_left" -gt 0 ] || break',
+        "_torchx_left=$((_torchx_left - 1))",
+        "done",
+        'exit "$_torchx_code"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _environment(env: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Lines that export what a shell can, and words for `env` for the rest."""
+    exports, behind = [], []
+    if ENV_RANK0_HOST not in env:
+        exports.append(f"export {ENV_RANK0_HOST}" + '="$_torchx_rank0"')
+    if ENV_ERROR_FILE not in env:
+        exports.append(f"export {ENV_ERROR_FILE}" + f'="$_torchx_dir/{ERROR_FILE}"')
+    for name, value in env.items():
+        if _IDENTIFIER.fullmatch(name) and not _SPECIAL.fullmatch(name):
+            exports.append(f"export {name}={word(value)}")
+        elif is_secret_name(name):
+            raise UsageError(
+                f"the variable {name!r} can't be handed over without showing it on a command line",
+                hint="give it a name of ASCII letters, digits and `_`",
+            )
+        else:
+            behind.append(word(f"{name}={value}"))
+    return exports, behind

@@ -1,0 +1,153 @@
+"""What the replicas of a job noted themselves, put together with what the batch system says about the job."""
+
+from __future__ import annotations
+
+import os
+
+from torchx.schedulers.batch.replica_script import ERROR_FILE, STATE_FILE, STDERR_LOG
+from torchx.specs.api import NONE, AppState, ReplicaStatus, RoleStatus, is_terminal
+from torchx.util.folder_names import folder_name
+from torchx.util.light_dataclass import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from torchx.schedulers.batch.job import BatchJob, BatchPart
+    from torchx.schedulers.batch.jobfiles import JobFiles
+
+LOGS_FOLDER = "logs"
+
+_KILLED = (128 + 15, 128 + 9)
+"""Exit codes of programs that were ended, usually because another one had failed before."""
+
+
+@dataclass(frozen=True)
+class ReplicaNote:
+    """What a replica's script noted last.
+
+    Attributes:
+        attempt: which start of the job it is from, from 0.
+        host: where it ran.
+        code: the program's exit status; None: it has not ended, or was killed together with its script.
+        time: seconds since the epoch of the last line.
+    """
+
+    attempt: int
+    host: str
+    code: int | None
+    time: int
+
+
+def replica_folder(role: str, k: int) -> str:
+    """A replica's folder below the job's."""
+    return os.path.join(LOGS_FOLDER, folder_name(role), str(k))
+
+
+def parse_note(data: bytes) -> ReplicaNote | None:
+    """Reads a state file; None where there is nothing whole in it.
+
+    >>> parse_note(b"start 0 n1 100\\nend 0 3 160\\n")
+    ReplicaNote(attempt=0, host='n1', code=3, time=160)
+    """
+    note = None
+    for line in data.decode("utf-8", "replace").split("\n")[:-1]:
+        words = line.split(" ")
+        if len(words) != 4 or not words[1].isdigit():
+            continue
+        seconds = int(words[3]) if words[3].isdigit() else 0
+        if words[0] == "start":
+            note = ReplicaNote(int(words[1]), words[2], None, seconds)
+        elif words[0] == "end" and note is not None and words[2].isdigit():
+            note = ReplicaNote(int(words[1]), note.host, int(words[2]), seconds)
+    return note
+
+
+def read_notes(files: JobFiles, folder: str, record: Mapping[str, Any]) -> dict[tuple[str, int], ReplicaNote]:
+    """The notes of all replicas of a job that have begun."""
+    names = {os.path.join(replica_folder(role, k), STATE_FILE): (role, k) for role, k in replicas_of(record)}
+    found = {names[name]: parse_note(data) for name, data in files.read(folder, [*names]).items()}
+    return {replica: note for replica, note in found.items() if note is not None}
+
+
+def replicas_of(record: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """All replicas of a job: role names and numbers."""
+    for role in record["roles"]:
+        yield from ((role["name"], k) for k in range(role["spec"]["num_replicas"]))
+
+
+def role_statuses(
+    job: BatchJob, record: Mapping[str, Any], notes: Mapping[tuple[str, int], ReplicaNote], folder: str | None
+) -> list[RoleStatus]:
+    """The status of every role.
+
+    Args:
+        job: what the batch system says.
+        record: what was submitted.
+        notes: what the replicas noted.
+        folder: the job's folder, if it can be read from here, for the replicas' own errors.
+    """
+    statuses = []
+    parts = {part.role: part for part in job.parts}
+    for index, role in enumerate(record["roles"]):
+        replicas = []
+        for k in range(role["spec"]["num_replicas"]):
+            note = notes.get((role["name"], k))
+            state = _replica_state(job, parts.get(index), note)
+            error = _error(folder, role["name"], k) if folder and state is AppState.FAILED else NONE
+            host = note.host if note else ""
+            replicas.append(ReplicaStatus(k, state, role["name"], host, structured_error_msg=error))
+        statuses.append(RoleStatus(role["name"], replicas))
+    return statuses
+
+
+def failure(
+    job: BatchJob, record: Mapping[str, Any], notes: Mapping[tuple[str, int], ReplicaNote]
+) -> tuple[str, int, ReplicaNote] | None:
+    """The replica whose failure ended the job, as far as that can be told: the first that was not just killed."""
+    names = [role["name"] for role in record["roles"]]
+    failed = [(role, k, note) for (role, k), note in notes.items() if note.code and role in names]
+    if not failed or job.state is not AppState.FAILED:
+        return None
+    return min(failed, key=lambda f: (f[2].code in _KILLED, f[2].time, names.index(f[0]), f[1]))
+
+
+def ended_text(code: int) -> str:
+    """An exit status as a shell tells it, in words.
+
+    >>> ended_text(3), ended_text(137)
+    ('exit code 3', 'killed by SIGKILL')
+    """
+    import signal
+
+    try:
+        return f"killed by {signal.Signals(code - 128).name}"
+    except ValueError:
+        return f"exit code {code}"
+
+
+def _replica_state(job: BatchJob, part: BatchPart | None, note: ReplicaNote | None) -> AppState:
+    if job.state in (AppState.SUBMITTED, AppState.PENDING, AppState.SUCCEEDED, AppState.UNKNOWN):
+        return job.state
+    stale = note is not None and job.restarts >= 0 and note.attempt < job.restarts
+    if note is None or stale:
+        if job.state is AppState.RUNNING:
+            return AppState.PENDING
+        return part.state if part and is_terminal(part.state) else job.state
+    if note.code == 0:
+        return AppState.SUCCEEDED
+    if note.code is None and job.state is AppState.RUNNING:
+        return AppState.RUNNING
+    if job.state is AppState.CANCELLED:
+        return AppState.CANCELLED
+    if note.code is None and part is not None and part.state is not AppState.FAILED and is_terminal(part.state):
+        return AppState.CANCELLED  # it went down with the others
+    return AppState.FAILED
+
+
+def _error(folder: str, role: str, k: int) -> str:
+    from torchx.schedulers._local.errorfile import read_error
+
+    own = os.path.join(folder, replica_folder(role, k))
+    return read_error(os.path.join(own, ERROR_FILE), os.path.join(own, STDERR_LOG))
