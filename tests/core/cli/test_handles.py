@@ -267,7 +267,8 @@ def test_logs_into_a_text_stream(echo: str) -> None:
 def test_identifiers_are_validated() -> None:
     validate("local_cwd://torchx/app/role/0,1")
     validate("local_cwd:///app")
-    for wrong in ("local_cwd://torchx", "no", "nope://torchx/app", "local_cwd://torchx/app/role/a"):
+    validate("local_cwd://torchx/app/a/role/0")
+    for wrong in ("local_cwd://torchx", "no", "nope://torchx/app", "local_cwd://torchx/app//0"):
         with pytest.raises(UsageError):
             validate(wrong)
 

@@ -35,17 +35,21 @@ class CmdList(SubCommand):
 
     def run(self, args: argparse.Namespace) -> None:
         """Prints the jobs."""
-        from torchx.cli.configured import check_configured_keys
+        from torchx.cli.configured import Configured, check_configured_keys, given_options
         from torchx.cli.output import is_terminal, print_json, write
         from torchx.cli.schedulers import check_scheduler, default_scheduler
         from torchx.runner import get_runner
 
         check_configured_keys("list", ("scheduler", "scheduler_args", "json"))
         scheduler = args.scheduler or default_scheduler()
-        check_scheduler(scheduler)
+        given = given_options(args)
+        with Configured("list", "scheduler", "scheduler" not in given):
+            check_scheduler(scheduler)
         terminal = is_terminal()
         with get_runner() as runner:
-            for app in runner.iter_list(scheduler, _cfg(runner, scheduler, args.scheduler_args or "")):
+            with Configured("list", "scheduler_args", "scheduler_args" not in given):
+                cfg = _cfg(runner, scheduler, args.scheduler_args or "")
+            for app in runner.iter_list(scheduler, cfg):
                 if args.json:
                     print_json(_to_plain(app), indent=None)
                 else:

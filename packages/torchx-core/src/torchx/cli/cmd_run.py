@@ -74,6 +74,7 @@ class CmdRun(SubCommand):
         from torchx.cli.schedulers import add_scheduler_arguments
 
         subparser.usage = f"{subparser.prog} [OPTION ...] COMPONENT [COMPONENT ARGUMENT ...]"
+        _mention_configured_component(subparser)
 
         def flag(name: str, help: str) -> None:
             subparser.add_argument(name, action=torchxconfig_run_flag, help=help)
@@ -113,14 +114,15 @@ class CmdRun(SubCommand):
 
     def run(self, args: argparse.Namespace) -> None:
         """Submits the job, and follows it if that is asked for."""
-        from torchx.cli.configured import check_configured_keys
+        from torchx.cli.configured import Configured, check_configured_keys
         from torchx.cli.schedulers import check_scheduler, default_scheduler
         from torchx.runner import get_runner
 
         check_configured_keys("run", CONFIG_KEYS)
         job = _job(args)
         scheduler = _chosen(args, "scheduler", job.scheduler) or default_scheduler()
-        check_scheduler(scheduler)
+        with Configured("run", "scheduler", _is_configured(args, "scheduler", job.scheduler)):
+            check_scheduler(scheduler)
         with get_runner() as runner:
             if not args.dryrun:
                 runner.prepare(scheduler)
@@ -131,21 +133,47 @@ class CmdRun(SubCommand):
                 _submit(runner, info, scheduler, args)
 
 
-def _job(args: argparse.Namespace) -> Job:
+def _mention_configured_component(parser: argparse.ArgumentParser) -> None:
+    """Says, where an option is not known, how to hand it to the component of the configuration files."""
     from torchx.cli.configured import configured_values
+    from torchx.cli.parser import TorchXArgumentParser
+
+    component = configured_values("run").get("component", "").partition(" ")[0]
+    if component and isinstance(parser, TorchXArgumentParser):
+        parser.unknown_hint = f"write `{parser.prog} -- {{word}} ...` if it is meant for `{component}`"
+
+
+def _job(args: argparse.Namespace) -> Job:
     from torchx.cli.job import Job
 
     if args.stdin:
         if args.conf_args:
             raise UsageError(f"`{args.conf_args[0]}`: with --stdin the job is read from standard input")
         return _read_stdin()
-    component, component_args = "", args.conf_args
-    if component_args and not component_args[0].startswith("-"):
-        component, *component_args = component_args
-    component = component or configured_values("run").get("component", "")
-    if not component:
+    words = args.conf_args
+    configured = not words or words[0].startswith("-")
+    if configured:
+        words = _configured_words() + words
+    return Job(component=words[0], component_args=words[1:], configured=configured)
+
+
+def _configured_words() -> list[str]:
+    """The component of the configuration files, with the arguments that stand behind it there."""
+    from torchx.cli.configured import Configured, configured_value
+
+    value = configured_value("run", "component")
+    words = [str(word) for word in value] if isinstance(value, list) else str(value or "").strip()
+    if not words:
         raise UsageError("no component given", hint="`torchx builtins` lists those that can be run by name")
-    return Job(component=component, component_args=component_args)
+    if isinstance(words, list):
+        return words
+    import shlex
+
+    with Configured("run", "component"):
+        try:
+            return shlex.split(words)
+        except ValueError as error:
+            raise UsageError(f"`component = {words}`: {error}", hint="quote as in a shell") from error
 
 
 def _read_stdin() -> Job:
@@ -164,14 +192,35 @@ def _chosen(args: argparse.Namespace, name: str, from_job: Any) -> Any:
     return getattr(args, name) if name in given_options(args) or from_job is None else from_job
 
 
+def _is_configured(args: argparse.Namespace, name: str, from_job: Any = None) -> bool:
+    """Whether an option's value comes from the configuration files, if it is set at all."""
+    from torchx.cli.configured import given_options
+
+    return from_job is None and name not in given_options(args)
+
+
 def _dryrun(runner: Runner, job: Job, scheduler: str, args: argparse.Namespace) -> AppDryRunInfo[Any]:
-    cfg: Mapping[str, CfgVal] = {**job.cfg, **runner.cfg_from_str(scheduler, args.scheduler_args or "")}
-    workspace = _chosen(args, "workspace", job.workspace)
+    from torchx.cli.configured import Configured
+
+    with Configured("run", "scheduler_args", _is_configured(args, "scheduler_args")):
+        cfg: Mapping[str, CfgVal] = {**job.cfg, **runner.cfg_from_str(scheduler, args.scheduler_args or "")}
+    with Configured("run", "workspace", _is_configured(args, "workspace", job.workspace)):
+        workspace = _workspace(_chosen(args, "workspace", job.workspace))
     parent = _chosen(args, "parent_run_id", job.parent_run_id)
-    options: dict[str, Any] = {"cfg": cfg, "workspace": _workspace(workspace), "parent_run_id": parent}
+    options: dict[str, Any] = {"cfg": cfg, "workspace": workspace, "parent_run_id": parent}
     if job.app is not None:
         return runner.dryrun(job.app, scheduler, **options)
-    return runner.dryrun_component(job.component, job.component_args, scheduler, **options)
+    with Configured("run", "component", job.configured, only=lambda: _component_errors(args.conf_args)):
+        return runner.dryrun_component(job.component, job.component_args, scheduler, **options)
+
+
+def _component_errors(given: Sequence[str]) -> tuple[type[UsageError], ...]:
+    """The errors that are about the component of the configuration files, or about its arguments if they are alone."""
+    from torchx.specs.builders import ComponentArgsError
+    from torchx.specs.finder import ComponentNotFoundException, ComponentValidationException
+
+    about_component = (ComponentNotFoundException, ComponentValidationException)
+    return about_component if given else (*about_component, ComponentArgsError)
 
 
 def _workspace(given: str | None) -> str | None:

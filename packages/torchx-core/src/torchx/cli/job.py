@@ -20,6 +20,7 @@ class Job:
         app: the job itself; None where a component makes it.
         component: the component's name; empty where ``app`` is given.
         component_args: its arguments, as words or by name.
+        configured: whether the configuration files name the component.
         scheduler: where to run it; None: the default.
         cfg: options of the scheduler.
         workspace: the workspace; None: the default.
@@ -29,6 +30,7 @@ class Job:
     app: AppDef | None = None
     component: str = ""
     component_args: list[str] | dict[str, Any] = field(default_factory=list)
+    configured: bool = False
     scheduler: str | None = None
     cfg: Mapping[str, CfgVal] = field(default_factory=dict)
     workspace: str | None = None

@@ -24,6 +24,9 @@ class TorchXArgumentParser(argparse.ArgumentParser):
       ``["utils.sh", "--", "grep", "-e", "a"]``. A ``--`` ahead of it ends the parser's own options and is dropped.
     """
 
+    unknown_hint = ""
+    """What else to say to an option that is not known; ``{word}`` in it is the option."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("formatter_class", TorchXHelpFormatter)
         super().__init__(*args, **kwargs)
@@ -68,7 +71,8 @@ class TorchXArgumentParser(argparse.ArgumentParser):
         if not word.startswith("-"):
             self._exit(UsageError(f"unexpected argument `{word}`", hint=f"see `{self.prog} --help`"))
         name = word.partition("=")[0]
-        hint = nearest(name, self.option_strings()) or f"see `{self.prog} --help`"
+        near = nearest(name, self.option_strings())
+        hint = " ".join(filter(None, (near, self.unknown_hint.format(word=word)))) or f"see `{self.prog} --help`"
         self._exit(UsageError(f"unknown option `{name}` of `{self.prog}`", hint=hint))
 
     def _add_twins(self) -> None:

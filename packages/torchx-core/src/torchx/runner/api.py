@@ -164,12 +164,22 @@ class Runner:
         with log_event("dryrun_component", scheduler) as call, call.parts():
             call.hide(lambda: argument_secrets(component_args))
             given_as_dict = isinstance(component_args, dict)
-            app = materialize_appdef(
-                get_component(component).fn,
-                [] if given_as_dict else list(component_args),
-                self._component_defaults.get(component),
-                config=dict(component_args) if isinstance(component_args, dict) else None,
-            )
+            defaults = self._component_defaults.get(component)
+            if defaults:
+                call.hide(lambda: argument_secrets(defaults))
+            try:
+                app = materialize_appdef(
+                    get_component(component).fn,
+                    [] if given_as_dict else list(component_args),
+                    defaults,
+                    config=dict(component_args) if isinstance(component_args, dict) else None,
+                )
+            except UsageError as error:
+                if not defaults:
+                    raise
+                from torchx.runner._config_errors import explain
+
+                raise explain(error, component, defaults) from error.__cause__
             return self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
 
     def run(

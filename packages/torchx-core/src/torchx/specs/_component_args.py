@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 
 class ComponentArgsError(UsageError, ValueError):
-    """The arguments given to a component do not fit its parameters."""
+    """The arguments given to a component do not fit its parameters.
+
+    Attributes:
+        default: the name of the default, from a configuration file or from code, that is wrong; None: another argument.
+    """
+
+    default: str | None = None
 
 
 class HelpRequested(Exception):
@@ -159,6 +165,21 @@ def convert_value(params: Params, param: Param, value: object, source: str) -> A
         return convert(value, param.annotation)
     except (ValueError, TypeError) as e:
         raise args_error(params, f"`{source}`: {e}") from e
+
+
+def convert_defaults(params: Params, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """As `convert_mapping`, for defaults; an error tells which of them is wrong."""
+    values: dict[str, Any] = {}
+    rest: list[Any] = []
+    for name, value in given.items():
+        try:
+            converted, words = convert_mapping(params, {name: value})
+        except ComponentArgsError as error:
+            error.default = name
+            raise
+        values |= converted
+        rest = words or rest
+    return values, rest
 
 
 def convert_mapping(params: Params, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:

@@ -8,6 +8,7 @@ from torchx.specs._component_args import (
     ComponentArgsError,
     HelpRequested,
     args_error,
+    convert_defaults,
     convert_mapping,
     convert_value,
 )
@@ -141,7 +142,7 @@ def _resolve(
     config: dict[str, Any] | None,
 ) -> tuple[dict[str, Any], list[Any]]:
     """The value of every option by name, and the values for ``*args``: the nearest source that gives one wins."""
-    default_values, default_rest = convert_mapping(params, defaults or {})
+    default_values, default_rest = convert_defaults(params, defaults or {})
     config_values, config_rest = convert_mapping(params, config or {})
     try:
         given, given_rest = ArgvParser(params).parse(argv)
