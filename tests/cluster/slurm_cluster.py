@@ -29,9 +29,11 @@ SETUP = Path(__file__).parents[2] / ".ci" / "cluster-setup"
 PATH = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
 PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "sbatch", "sacct", "munged", "mariadbd", "mariadb-install-db", "sshd")
 #: Seconds.
-START_LIMIT, STOP_LIMIT, COMMAND_LIMIT = 60, 20, 60
+START_LIMIT, STOP_LIMIT, COMMAND_LIMIT, SAVE_LIMIT = 60, 20, 60, 30
 #: The name of this variable marks all processes of the cluster. Its value is the cluster's folder.
 MARK = "TORCHX_TEST_SLURM_CLUSTER"
+#: States of nodes that take jobs.
+READY = {"idle", "mixed", "allocated", "completing"}
 ACCOUNTS = ("physics", "chemistry")
 QOS = ("high", "low")
 
@@ -85,10 +87,13 @@ class SlurmCluster:
             self._await_accounting()
         if not self.is_running("slurmctld"):
             self.start_slurmctld()
-        lost = [node for node in NODES if not self.is_running(_slurmd(node))]
-        for node in lost:
-            self.start_node(node)
-        if lost:
+        for node in NODES:
+            if not self.is_running(_slurmd(node)):
+                self.start_node(node)
+        if set(self.node_states().values()) - READY:
+            # Nodes are drained when the controller was lost while it started a job there.
+            with contextlib.suppress(ClusterError):  # those that only do not answer yet
+                self.command("scontrol", "update", f"NodeName={','.join(NODES)}", "State=RESUME")
             self.await_nodes()
 
     def stop(self) -> None:
@@ -153,7 +158,7 @@ class SlurmCluster:
         Raises:
             ClusterError: one of them does not.
         """
-        self._await("slurmctld", lambda: not set(self.node_states().values()) - {"idle", "mixed", "allocated"})
+        self._await("slurmctld", lambda: not set(self.node_states().values()) - READY)
 
     def node_states(self) -> dict[str, str]:
         """The state of each node as `sinfo` prints it."""
@@ -180,6 +185,14 @@ class SlurmCluster:
         self.kill(_slurmd(node))
         for pid in self._marked(node):
             _kill_with_children(pid)
+
+    def await_saved(self) -> None:
+        """Waits until the controller has written down what it knows, which it does every few seconds.
+
+        What it has not written down is lost when it is killed.
+        """
+        state, now = self.home / "ctld" / "job_state", time.time()
+        until(lambda: state.exists() and state.stat().st_mtime > now, SAVE_LIMIT, "the controller's state on disk")
 
     def is_running(self, name: str) -> bool:
         """Whether a daemon runs."""

@@ -131,13 +131,13 @@ JobRequeue=1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerType=sched/backfill
-SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0,bf_interval=2
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
 SlurmctldTimeout=30
 SlurmdTimeout={NODE_TIMEOUT}
 InactiveLimit=0
 KillWait=2
 MinJobAge={JOB_AGE}
-MessageTimeout=10
+MessageTimeout=4
 OverTimeLimit=0
 {nodes}PartitionName=batch Nodes=ALL Default=YES State=UP PriorityTier=10
 PartitionName=requeued Nodes=ALL State=UP PriorityTier=1 PreemptMode=REQUEUE
