@@ -191,5 +191,5 @@ def test_a_large_file_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "large").write_bytes(content)
     fastcopy.copy_files(str(tmp_path), str(tmp_path), [("large", "copy")], 0o022, Told())
     assert (tmp_path / "copy").read_bytes() == content
-    assert [done for _, done, _ in told][-3:] == [1 << 20, 2 << 20, len(content)]
+    assert list(dict.fromkeys(done for _, done, _ in told))[-3:] == [1 << 20, 2 << 20, len(content)]
     assert {(name, size) for name, _, size in told} == {("large", len(content))}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torchx.workspace._re2 import to_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     #: ("name" | "suffix" | "prefix" | "regex", text): what a last path segment must be like; a regex is Go's.
     Segment = tuple[str, str]
@@ -52,7 +52,7 @@ class NameTest:
             return True
         return any(test(self._prefix + name) for test in self._others)
 
-    def among(self, names: list[str]) -> list[str]:
+    def among(self, names: list[str]) -> Collection[str]:
         """The names that match."""
         if self._everything:
             return names
@@ -64,7 +64,7 @@ class NameTest:
         for mark in self._marks:
             if mark in joined:
                 return [*found, *(name for name in names if name not in found and self(name))]
-        return list(found)
+        return found
 
 
 def _regex_head(source: str) -> str:

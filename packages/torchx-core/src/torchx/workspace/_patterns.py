@@ -53,13 +53,15 @@ class PatternSet:
             return self._everywhere_test
         prefix = folder + "/" if folder else ""
         here = list(self._by_folder.get(folder, ()))
-        here += [segment for regex, segment in self._by_folder_regex if regex.search(prefix)]
-        here += [segment for start in self._prefixes for segment in _prefix_segments(start, prefix)]
-        return (
-            NameTest([*self._everywhere, *here], self._others, prefix)
-            if here or self._others
-            else self._everywhere_test
-        )
+        for regex, segment in self._by_folder_regex:
+            if regex.search(prefix):
+                here.append(segment)
+        for start in self._prefixes:
+            if start[0] == prefix[:1] or not prefix:  # the quick way to most folders' answer
+                here += _prefix_segments(start, prefix)
+        if not here and not self._others:
+            return self._everywhere_test
+        return NameTest([*self._everywhere, *here], self._others, prefix)
 
     def may_match_below(self, folder: str) -> bool:
         """Whether something below a folder could match; never wrongly False."""

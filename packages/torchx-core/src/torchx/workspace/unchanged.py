@@ -77,22 +77,34 @@ def _nothing_newer(projects: Sequence[Project], newest: int, pruned: Sequence[st
     # always true, grouped with them, keeps them behind `-type d`, so that no file is compared with all these paths.
     leave_out = ["-type", "d", "(", "-links", "+0", "(", *prune[:-1], ")", ")", "-prune", "-o"] if prune else []
     newer = ["-newerct", f"@{newest // 1_000_000_000}.{newest % 1_000_000_000:09d}", "-print", "-quit"]
-    starts = [start for project in projects for start in _shares(project.source, set(pruned))]
+    starts: list[list[str]] = []
+    for project in projects:
+        top, shares = _shares(project.source, set(pruned))
+        if any(os.lstat(path).st_ctime_ns > newest for path in top):
+            return False
+        starts += shares
     return _all_silent([[find, *start, *leave_out, *newer] for start in starts])
 
 
-def _shares(source: str, pruned: set[str]) -> list[list[str]]:
-    """Divides a project among several ``find`` processes, so that together they see each entry once."""
+def _shares(source: str, pruned: set[str]) -> tuple[list[str], list[list[str]]]:
+    """Divides a project among several ``find`` processes.
+
+    Returns:
+        What none of them looks at, and where each of them starts.
+    """
     from torchx.workspace.processors import available
 
     count = min(available(), MAX_PROCESSES)
     if count > 1 and os.path.isdir(source):
+        folders: list[str] = []
+        others = [source]
         with os.scandir(source) as entries:
-            folders = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            for entry in entries:
+                (folders if entry.is_dir(follow_symlinks=False) else others).append(entry.path)
         folders = [path for path in folders if path not in pruned]
         if 2 <= len(folders) <= MAX_PRUNED:
-            return [[source, "-maxdepth", "1"], *(folders[start::count] for start in range(min(count, len(folders))))]
-    return [[source]]
+            return others, [folders[start::count] for start in range(min(count, len(folders)))]
+    return [], [[source]]
 
 
 def _all_silent(commands: Sequence[Sequence[str]]) -> bool:
