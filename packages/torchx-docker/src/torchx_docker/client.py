@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from torchx_docker.log_stream import LogStream
+
 TIMEOUT = 60.0
 """Seconds that one answer of the engine may take."""
 
@@ -266,6 +268,59 @@ class Engine:
             raise
         return True
 
+    def open_log(
+        self, container: str, *, stdout: bool, stderr: bool, since: str | None, until: str | None, follow: bool
+    ) -> LogStream:
+        """Opens a log stream with times. One that can't be read without waiting is never followed.
+
+        Args:
+            container: its id.
+            stdout, stderr: which outputs.
+            since, until: seconds since the epoch with nanoseconds behind a point, both inclusive.
+            follow: leave it open for what will be written.
+        """
+        from torchx_docker.log_stream import LogStream
+
+        sdk, api = _sdk(), self.client.api
+        params: dict[str, object] = {"stdout": int(stdout), "stderr": int(stderr), "timestamps": 1}
+        params.update({"since": since or 0, "until": until or 0, "follow": int(follow)})
+        url = f"{api.base_url}/v{api.api_version}/containers/{container}/logs"
+        with engine_errors("read a log"):
+            response = api.get(url, params=params, stream=True, timeout=TIMEOUT)
+            if response.status_code != 200:
+                error = sdk.errors.APIError("no log", response=response, explanation=response.text.strip())
+                response.close()
+                raise error
+            stream = LogStream(response, TIMEOUT)
+        if follow and not stream.selectable:
+            stream.close()
+            return self.open_log(container, stdout=stdout, stderr=stderr, since=since, until=until, follow=False)
+        return stream
+
+    def await_event(self, labels: Sequence[str], since: int, until: int) -> int:
+        """Waits for a container to end, to be renamed or to be removed.
+
+        Args:
+            labels: as for `containers`.
+            since: the time, in nanoseconds since the epoch, of the last event that is known; 0: none.
+            until: seconds since the epoch at which to give up.
+
+        Returns:
+            the time of the event; ``since`` where there was none.
+        """
+        filters = {"type": ["container"], "event": ["die", "rename", "destroy"], "label": list(labels)}
+        after = since + 1
+        with engine_errors("watch containers"):
+            stream = self.client.api.events(
+                since=f"{after // 10**9}.{after % 10**9:09}", until=until, filters=filters, decode=True
+            )
+            try:
+                for event in stream:
+                    return max(int(event.get("timeNano") or 0), after)
+            finally:
+                stream.close()
+        return since
+
     # -- what containers need --------------------------------------------------------------------------------------
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
@@ -279,15 +334,20 @@ class Engine:
             lambda: self.client.api.create_network(name, driver="bridge", check_duplicate=True, labels=dict(labels)),
         )
 
-    def pull(self, image: str) -> Iterator[dict[str, Any]]:
+    def pull(self, image: str, platform: str | None = None) -> Iterator[dict[str, Any]]:
         """Pulls an image with the credentials of ``docker login``; yields the engine's progress records.
+
+        Args:
+            image: its name.
+            platform: of an image for several platforms, this one; by default the engine's own.
 
         Raises:
             EngineError: the registry does not have it, or does not give it.
         """
         with engine_errors(f"pull the image {image}"):
             repository, tag = _sdk().utils.parse_repository_tag(image)
-            for record in self.client.api.pull(repository, tag=tag or "latest", stream=True, decode=True):
+            records = self.client.api.pull(repository, tag=tag or "latest", stream=True, decode=True, platform=platform)
+            for record in records:
                 if "error" in record:
                     raise EngineError(f"Docker can't pull the image {image}: {_one_line(record['error'])}")
                 yield record

@@ -1,0 +1,10 @@
+"""``local_docker``; the code is in the distribution ``torchx-docker``."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torchx_docker.scheduler import *  # noqa: F403  # for type checkers alone
+else:
+    from torchx._alias import alias
+
+    alias(__name__, target="torchx_docker.scheduler", dist="torchx-docker")

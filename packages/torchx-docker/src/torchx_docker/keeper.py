@@ -1,0 +1,128 @@
+"""The keeper of a job of several containers: a process of its own that outlives whoever submitted the job.
+
+The engine starts single containers again by itself. What concerns others (a replica has failed for good, so the rest is
+ended; a role or the whole job is started again) nobody does there, so this process waits for the engine's news of the
+job and does it. It keeps nothing: what it needs to know is in the containers' labels, names and states.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from torchx.errors import TorchXError
+from torchx.util.retry import Backoff
+from torchx_docker.actions import end, mark, replicas_of, restart
+from torchx_docker.client import Engine, EngineUnreachableError
+from torchx_docker.request import LABEL_APP_ID
+from torchx_docker.retries import next_step
+
+if TYPE_CHECKING:
+    from torchx_docker.retries import Plan
+
+LOOK_EVERY = 300
+"""Seconds after which the job is looked at without any news."""
+
+GIVE_UP_AFTER = 3600.0
+"""Seconds for which an engine may be gone before its job is given up."""
+
+ERROR_PAUSE = 1.0
+"""Seconds after the engine has refused something: most often somebody else has just done it."""
+
+LAUNCH_TIMEOUT = 60.0
+"""Seconds in which the process must have begun."""
+
+MOST_ERRORS = 20
+"""Refusals in a row after which the job is left alone."""
+
+
+_DETACH = """
+import os, sys
+if os.fork():
+    os._exit(0)
+from torchx_docker.keeper import main
+main(sys.argv[1])
+"""
+
+
+def launch(app_id: str) -> None:
+    """Starts the keeper of a job; it belongs to no terminal, session or parent of the caller's.
+
+    Raises:
+        TorchXError: it can't be started.
+    """
+    import subprocess
+
+    try:
+        subprocess.run(
+            [sys.executable, "-c", _DETACH, app_id],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+            timeout=LAUNCH_TIMEOUT,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise TorchXError(f"the process that watches `{app_id}` can't be started: {error}") from error
+
+
+def keep(engine: Engine, app_id: str) -> None:
+    """Watches a job until nothing will have to be done any more."""
+    backoff = Backoff(total_timeout=GIVE_UP_AFTER)
+    errors = 0
+    last_event = 0
+    while errors < MOST_ERRORS:
+        try:
+            plan = next_step(replicas_of(engine, app_id))
+            if plan.over:
+                return
+            _carry_out(engine, app_id, plan)
+            if not plan.restart and not plan.stop:
+                until = int(time.time()) + LOOK_EVERY
+                last_event = engine.await_event([f"{LABEL_APP_ID}={app_id}"], last_event, until)
+            backoff.reset()
+            errors = 0
+        except EngineUnreachableError:
+            delay = backoff.next_delay()
+            if delay is None:
+                return
+            time.sleep(delay)
+        except TorchXError:
+            errors += 1
+            time.sleep(ERROR_PAUSE)
+
+
+def _carry_out(engine: Engine, app_id: str, plan: Plan) -> None:
+    if plan.restart:
+        restart(engine, app_id, plan.restart, plan.attempt)
+    elif plan.stop:
+        mark(engine, [r for r in plan.stop if not r.called_off], stopped=True)
+        end(engine, app_id, plan.stop)
+
+
+def main(app_id: str) -> None:
+    """The process."""
+    import fcntl
+
+    path = _lock_path(app_id)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:  # the same request was submitted twice
+        return
+    try:
+        keep(Engine(), app_id)
+    finally:
+        os.unlink(path)
+
+
+def _lock_path(app_id: str) -> str:
+    from torchx.specs.api import TORCHX_HOME
+
+    folder = TORCHX_HOME("docker")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return str(folder / f"{app_id}.lock")

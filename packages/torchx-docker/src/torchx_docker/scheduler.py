@@ -1,0 +1,241 @@
+"""Runs jobs as containers of a Docker engine, most often the one of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from torchx.errors import UsageError, nearest
+from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
+from torchx.schedulers.ids import make_unique
+from torchx.specs.api import AppDef, AppDryRunInfo, AppState, CfgVal, runopts
+from torchx_docker import actions
+from torchx_docker.client import Engine, EngineError, EngineUnreachableError
+from torchx_docker.names import app_part
+from torchx_docker.opts import Opts
+from torchx_docker.request import LABEL_APP_ID, LABEL_APP_NAME, NETWORK, build_request, render
+from torchx_docker.retries import needs_keeper
+from torchx_docker.status import app_state, by_app, described
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+    from typing import Any
+
+    from docker import DockerClient
+
+    from torchx.schedulers.logs import LogSource
+    from torchx_docker.logs import JobWatch
+    from torchx_docker.status import Replica
+
+__all__ = ["NETWORK", "DockerOpts", "DockerScheduler", "Opts", "create_scheduler"]
+
+DockerOpts = Opts
+Request = dict[str, "Any"]
+Records = list[dict[str, "Any"]]
+Rows = list[ListAppResponse]
+
+SUBMIT_TIMEOUT = 30.0
+"""Seconds for which a submission is tried again when the engine goes away in the middle of it."""
+
+MOST_INSPECTED = 32
+"""Failed replicas of a job whose reasons are asked for, each by a call of its own."""
+
+
+class DockerScheduler(Scheduler[Mapping[str, CfgVal]]):
+    """Jobs as containers of a Docker engine.
+
+    Args:
+        session_name: name of the runner's session.
+        docker_client: a connected client of the Docker SDK; by default the engine that Docker's own command line uses
+            is connected to at the first need.
+    """
+
+    def __init__(self, session_name: str, docker_client: DockerClient | None = None, **kwargs: object) -> None:
+        super().__init__("local_docker", session_name)
+        self._engine = Engine(docker_client)
+        self._watches: WeakValueDictionary[str, JobWatch] = WeakValueDictionary()
+        self._details: dict[str, dict[str, Any]] = {}  # of containers that have ended: these change no more
+
+    def _run_opts(self) -> runopts:
+        return Opts.as_runopts()
+
+    def _validate(self, app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal]) -> None:
+        """Accepts roles without a resource: their containers have no limits."""
+
+    def close(self) -> None:
+        self._engine.close()
+
+    # -- submission ------------------------------------------------------------------------------------------------
+
+    def _submit_dryrun(self, app: AppDef, cfg: Mapping[str, CfgVal]) -> AppDryRunInfo[Request]:
+        from torchx.version import __version__
+
+        app_id = make_unique(app_part(app.name))
+        return AppDryRunInfo(build_request(app, cfg, app_id=app_id, version=__version__), render)
+
+    def schedule(self, dryrun_info: AppDryRunInfo[Request]) -> str:
+        """Creates all containers of the job, pulling images that the engine lacks, and starts them.
+
+        Raises:
+            EngineUnreachableError: no engine answers, or it went away and did not come back in time.
+            EngineError: it refuses: there is no such image, program, folder, device. Nothing of the job is left then.
+        """
+        from torchx.util.retry import retry
+
+        request = dryrun_info.request
+        app_id: str = request["app_id"]
+        quiet = bool((dryrun_info._cfg or {}).get("quiet"))
+        _ = self._engine.client  # without an engine, this says so at once
+        retry(lambda: self._submit(request, quiet), transient=EngineUnreachableError, total_timeout=SUBMIT_TIMEOUT)
+        return app_id
+
+    def _submit(self, request: Request, quiet: bool) -> None:
+        """Makes of the job what is not there yet."""
+        from torchx_docker.pull import pull_image
+
+        app_id: str = request["app_id"]
+        try:
+            actions.create_missing(self._engine, request, lambda engine, image: pull_image(engine, image, quiet=quiet))
+            replicas = actions.start_created(self._engine, app_id)
+        except EngineError:
+            actions.remove(self._engine, app_id)
+            raise
+        except KeyboardInterrupt:
+            actions.remove(self._engine, app_id)
+            raise
+        if needs_keeper(replicas) and any(not r.ended for r in replicas):
+            from torchx_docker.keeper import launch
+
+            launch(app_id)
+
+    # -- a submitted job -------------------------------------------------------------------------------------------
+
+    def describe(self, app_id: str) -> DescribeAppResponse | None:
+        return self.describe_many([app_id])[app_id]
+
+    def describe_many(self, app_ids: Iterable[str]) -> dict[str, DescribeAppResponse | None]:
+        """As `Scheduler.describe_many`: one call of the engine's, and one for each failed replica that is new."""
+        wanted = list(app_ids)
+        if not wanted:
+            return {}
+        try:
+            label = f"{LABEL_APP_ID}={wanted[0]}" if len(wanted) == 1 else LABEL_APP_ID
+            apps = by_app(self._engine.containers([label]))
+            return {app_id: self._described(app_id, apps.get(app_id, [])) for app_id in wanted}
+        except EngineUnreachableError as error:
+            return {
+                app_id: DescribeAppResponse(app_id=app_id, state=AppState.UNKNOWN, msg=error.message)
+                for app_id in wanted
+            }
+
+    def _described(self, app_id: str, replicas: list[Replica]) -> DescribeAppResponse | None:
+        if not replicas:
+            return None
+        details = self._details_of(replicas)
+        errors = {r.container: error for r in replicas if r.failed and (error := self._own_error(r, details))}
+        return described(app_id, replicas, details, errors)
+
+    def _details_of(self, replicas: list[Replica]) -> dict[str, dict[str, Any]]:
+        """The full records of failed replicas, and of those that the engine may have started again."""
+        details: dict[str, dict[str, Any]] = {}
+        asked = [r for r in replicas if r.failed][:MOST_INSPECTED]
+        asked += [r for r in replicas if r.spec.get("max_retries", 0) > 0 and r not in asked][:MOST_INSPECTED]
+        for replica in asked:
+            key = f"{replica.container} {replica.marks.retries}"
+            record = self._details.get(key) or self._engine.inspect(replica.container)
+            if record is not None:
+                details[replica.container] = record
+                if replica.ended:
+                    self._details[key] = record
+        return details
+
+    def _own_error(self, replica: Replica, details: Mapping[str, Mapping[str, Any]]) -> str | None:
+        return None
+
+    def describe_native(self, app_id: str) -> AppDryRunInfo[Records] | None:
+        """The engine's full records of the job's containers."""
+        replicas = actions.replicas_of(self._engine, app_id)
+        records = [record for r in replicas if (record := self._engine.inspect(r.container)) is not None]
+        if not records:
+            return None
+        import json
+
+        return AppDryRunInfo(records, lambda request: json.dumps(request, indent=2))
+
+    def list(self, cfg: Mapping[str, CfgVal] | None = None) -> Rows:
+        """The jobs of this engine, whoever submitted them; one call."""
+        apps = by_app(self._engine.containers([LABEL_APP_ID]))
+        return [
+            ListAppResponse(app_id=app_id, state=app_state(replicas), name=replicas[0].labels.get(LABEL_APP_NAME, ""))
+            for app_id, replicas in apps.items()
+        ]
+
+    def _cancel_existing(self, app_id: str) -> None:
+        """Asks the containers to end, and kills those that have not in 5 s; returns when they have."""
+        actions.cancel(self._engine, app_id)
+
+    def _delete_existing(self, app_id: str) -> None:
+        """Removes the containers with their logs and anonymous volumes; named volumes and the network stay."""
+        actions.remove(self._engine, app_id)
+
+    def exists(self, app_id: str) -> bool:
+        """Whether the engine has a container of the job; also where it can't be asked, since it may have."""
+        try:
+            return bool(actions.replicas_of(self._engine, app_id))
+        except EngineUnreachableError:
+            return True
+
+    # -- logs ------------------------------------------------------------------------------------------------------
+
+    def log_source(
+        self,
+        app_id: str,
+        role_name: str,
+        k: int = 0,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        streams: Stream | None = None,
+    ) -> LogSource:
+        from torchx_docker.logs import ContainerLog
+
+        watch = self._watch(app_id)
+        replica = find_replica(watch.replicas(), app_id, role_name, k)
+        stream = streams or Stream.COMBINED
+        return ContainerLog(watch, replica.container, stream=stream, since=since, until=until)
+
+    def log_waiter(self, app_id: str) -> Callable[[float], object]:
+        return self._watch(app_id).wait
+
+    def _watch(self, app_id: str) -> JobWatch:
+        from torchx_docker.logs import JobWatch
+
+        return self._watches.setdefault(app_id, JobWatch(self._engine, app_id))
+
+
+def find_replica(replicas: Iterable[Replica], app_id: str, role_name: str, k: int) -> Replica:
+    """A replica of a job by its role and number.
+
+    Raises:
+        UsageError: there is no such job, role or replica.
+    """
+    replicas = list(replicas)
+    if not replicas:
+        raise UsageError(f"there is no job `{app_id}`", hint="`torchx list -s local_docker` shows what there is")
+    own = [r for r in replicas if r.role == role_name]
+    if not own:
+        names = sorted({r.role for r in replicas})
+        raise UsageError(
+            f"`{app_id}` has no role `{role_name}`", hint=nearest(role_name, names) or f"its roles: {', '.join(names)}"
+        )
+    for replica in own:
+        if replica.k == k:
+            return replica
+    raise UsageError(f"role `{role_name}` of `{app_id}` has no replica {k}", hint=f"it has {len(own)}, from 0")
+
+
+def create_scheduler(session_name: str, docker_client: DockerClient | None = None, **kwargs: object) -> DockerScheduler:
+    """Makes the ``local_docker`` scheduler."""
+    return DockerScheduler(session_name, docker_client)
