@@ -185,7 +185,9 @@ class MultiWorkspaceMixin(WorkspaceMixin[tuple[str, Any]]):
         name = next(iter(builders), "") if chosen is None else str(chosen)
         if name not in builders:
             raise self._unknown(name, builders)
-        return name, builders[name]
+        # One builder for all of a submission: what it has built it also pushes.
+        kept: dict[str, WorkspaceMixin[Any]] = self.__dict__.setdefault("_chosen_builders", {})
+        return name, kept.setdefault(name, builders[name])
 
     def caching_build_workspace_and_update_role(
         self, role: Role, cfg: Mapping[str, CfgVal], build_cache: dict[object, object]
@@ -212,8 +214,17 @@ class MultiWorkspaceMixin(WorkspaceMixin[tuple[str, Any]]):
 
         return UnknownWorkspaceTypeError(
             f"unknown {self.WORKSPACE_TYPE_OPT} `{name}`; known: {', '.join(builders) or 'none'}",
-            hint=nearest(name, builders),
+            hint=_install(name) or nearest(name, builders),
         )
+
+
+def _install(name: str) -> str | None:
+    """How to get a builder that is missing; None where nobody offers one of that name."""
+    from torchx.plugins._missing import OFFICIAL
+    from torchx.plugins.descriptors import PluginType
+
+    dist = OFFICIAL.get((PluginType.WORKSPACE, name))
+    return f"pip install {dist}" if dist else None
 
 
 def pin_workspace_images(app: AppDef, images: Mapping[tuple[str, Workspace], str]) -> None:

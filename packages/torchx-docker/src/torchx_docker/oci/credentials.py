@@ -1,0 +1,146 @@
+"""The credentials that ``docker login`` has kept: in its configuration file, or with a helper program.
+
+The file's format: https://docs.docker.com/reference/cli/docker/login/#credential-stores. The Docker SDK reads it too,
+but waits for a helper without a limit.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from torchx_docker.oci.errors import RegistryLoginError
+from torchx_docker.oci.reference import HUB
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: What the credentials of Docker Hub are filed under.
+HUB_KEY = "https://index.docker.io/v1/"
+#: A user's name that says that the secret is an identity token.
+_TOKEN_USER = "<token>"
+#: Seconds that a helper may take; it may ask a service.
+HELPER_LIMIT = 60
+
+
+class Credentials(NamedTuple):
+    """What a registry is shown; all empty for an anonymous user.
+
+    Attributes:
+        username, password: of a user.
+        identity_token: is exchanged for an access token, in place of a password.
+        registry_token: is an access token.
+    """
+
+    username: str = ""
+    password: str = ""
+    identity_token: str = ""
+    registry_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credentials(username={self.username!r}, ...)"
+
+
+ANONYMOUS = Credentials()
+
+
+def find_credentials(registry: str) -> Credentials:
+    """The credentials for a registry.
+
+    Args:
+        registry: its name, such as ``docker.io`` or ``localhost:5000``.
+
+    Raises:
+        RegistryLoginError: the configuration or a helper can't be read.
+    """
+    config = _read_config()
+    key = HUB_KEY if registry == HUB else registry
+    helper = _mapping(config, "credHelpers").get(registry) or config.get("credsStore")
+    if helper:
+        found = _ask_helper(str(helper), key)
+        if found:
+            return found
+    for name, entry in _mapping(config, "auths").items():
+        if isinstance(entry, dict) and (name == key or _host_of(name) == registry):
+            found = _from_entry(entry)
+            if found:
+                return found
+    return ANONYMOUS
+
+
+def config_file() -> str:
+    """The path of Docker's configuration file."""
+    folder = os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
+    return os.path.join(folder, "config.json")
+
+
+def _read_config() -> Mapping[str, object]:
+    import json
+
+    path = config_file()
+    try:
+        with open(path, "rb") as file:
+            config = json.load(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError) as e:
+        raise RegistryLoginError(f"can't read Docker's configuration `{path}`: {e}") from e
+    return cast("Mapping[str, object]", config) if isinstance(config, dict) else {}
+
+
+def _mapping(config: Mapping[str, object], name: str) -> Mapping[str, object]:
+    found = config.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _host_of(name: str) -> str:
+    """The registry of an entry, which older programs wrote as a URL."""
+    return name.partition("://")[2].partition("/")[0] if "://" in name else name
+
+
+def _from_entry(entry: Mapping[str, object]) -> Credentials | None:
+    import base64
+    import binascii
+
+    username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
+    if auth := entry.get("auth"):
+        try:
+            username, _, password = base64.b64decode(str(auth)).decode().rstrip("\0").partition(":")
+        except (binascii.Error, UnicodeDecodeError) as e:
+            raise RegistryLoginError(
+                f"credentials in `{config_file()}` are malformed", hint="docker login, once more"
+            ) from e
+    found = Credentials(
+        username, password, str(entry.get("identitytoken") or ""), str(entry.get("registrytoken") or "")
+    )
+    return found if any(found[1:]) else None
+
+
+def _ask_helper(helper: str, key: str) -> Credentials | None:
+    """Asks ``docker-credential-<helper>``; see https://github.com/docker/docker-credential-helpers."""
+    import json
+    import subprocess
+
+    program = f"docker-credential-{helper}"
+    try:
+        done = subprocess.run(
+            [program, "get"], input=key.encode(), capture_output=True, timeout=HELPER_LIMIT, check=False
+        )
+    except FileNotFoundError as e:
+        raise RegistryLoginError(
+            f"`{config_file()}` names the credential helper `{program}`, which is not installed",
+            hint=f"install {program}, or remove it from the file",
+        ) from e
+    except (OSError, subprocess.TimeoutExpired) as e:
+        raise RegistryLoginError(f"the credential helper `{program}` does not work: {e}") from e
+    if done.returncode:
+        told = (done.stdout or done.stderr).decode(errors="replace").strip()
+        if "credentials not found" in told.lower():
+            return None
+        raise RegistryLoginError(f"the credential helper `{program}` failed: {told or done.returncode}")
+    try:
+        answer = json.loads(done.stdout)
+        username, secret = str(answer["Username"]), str(answer["Secret"])
+    except (ValueError, KeyError, TypeError) as e:
+        raise RegistryLoginError(f"the credential helper `{program}` gave no credentials") from e
+    return Credentials(identity_token=secret) if username == _TOKEN_USER else Credentials(username, secret)

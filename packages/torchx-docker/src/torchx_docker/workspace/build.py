@@ -1,0 +1,160 @@
+"""Builds an image in a Docker engine, with BuildKit or the classic builder, whichever the engine prefers."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from torchx.workspace.errors import WorkspaceError
+from torchx_docker.client import EngineError, engine_errors
+from torchx_docker.workspace.engine_images import image_id
+from torchx_docker.workspace.recipe import Context, Hashed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import TextIO
+
+    from torchx_docker.client import Engine
+    from torchx_docker.workspace.recipe import Recipe
+    from torchx_docker.workspace.tarstream import Contents
+
+CLASSIC, BUILDKIT = "1", "2"
+#: Seconds to connect; seconds in which a step of a build may say nothing.
+TIMEOUT = (60, 3600)
+#: The last lines of a build that failed, for the error.
+_KEPT_LINES = 10
+
+
+def build(engine: Engine, recipe: Recipe, contents: Contents, out: TextIO | None) -> str:
+    """Builds an image.
+
+    Args:
+        engine: the engine.
+        recipe: what to build.
+        contents: the workspace.
+        out: where the steps of a ``Dockerfile.torchx`` are shown; None: nowhere.
+
+    Returns:
+        the image's id.
+
+    Raises:
+        EngineError: a step failed.
+        WorkspaceError: the workspace can't be read, or changed meanwhile.
+    """
+    context = Context(recipe, contents)
+    sent = Hashed(b"", iter(context))
+    output = _Output(out if recipe.dockerfile else None)
+    with engine_errors("build the image"):
+        response = _post(engine, recipe, context.dockerfile, sent)
+        found = output.follow(_records(response))
+    found = found or image_id(engine, recipe.name)
+    if not found:
+        raise EngineError("Docker has built an image and does not have it")
+    _check_unchanged(engine, recipe, contents, sent.digest)
+    return found
+
+
+def _check_unchanged(engine: Engine, recipe: Recipe, contents: Contents, sent: str) -> None:
+    """An image's tag says what is in it; where files changed between the hash and the build, that is not so."""
+    if Hashed(b"", iter(Context(recipe, contents))).drain() == sent:
+        return
+    with engine_errors("remove an image"):
+        engine.client.api.remove_image(recipe.name, noprune=True)
+    raise WorkspaceError("the workspace changed while its image was built", hint="submit again")
+
+
+def preferred_builder(engine: Engine) -> str:
+    """The engine's builder: BuildKit if it says so, or if ``DOCKER_BUILDKIT`` does, as for Docker's command line."""
+    wanted = os.environ.get("DOCKER_BUILDKIT", "")
+    if wanted:
+        return CLASSIC if wanted.lower() in ("0", "false") else BUILDKIT
+    with engine_errors("answer"):
+        api = engine.client.api
+        told = api.get(f"{api.base_url}/_ping", timeout=TIMEOUT[0]).headers.get("Builder-Version", "")
+    return BUILDKIT if told == BUILDKIT else CLASSIC
+
+
+def _post(engine: Engine, recipe: Recipe, dockerfile: str, context: Iterable[bytes]) -> Any:
+    """``POST /build``: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageBuild
+
+    The SDK's own method can't ask for BuildKit.
+    """
+    api = engine.client.api
+    params = {
+        "t": recipe.name,
+        "dockerfile": dockerfile,
+        "buildargs": json.dumps(dict(recipe.arguments)),
+        "labels": json.dumps(dict(recipe.labels)),
+        "rm": "1",
+        "forcerm": "1",
+        "version": preferred_builder(engine),
+        **({"platform": recipe.platform} if recipe.platform else {}),
+    }
+    headers = {"Content-Type": "application/x-tar", **_registry_credentials(recipe)}
+    url = f"{api.base_url}/v{api.api_version}/build"
+    response = api.post(url, params=params, headers=headers, data=iter(context), stream=True, timeout=TIMEOUT)
+    if response.status_code != 200:
+        told = response.json().get("message") if "json" in response.headers.get("Content-Type", "") else response.text
+        raise EngineError(f"Docker can't build the image: {' '.join(str(told).split())}", status=response.status_code)
+    return response
+
+
+def _registry_credentials(recipe: Recipe) -> dict[str, str]:
+    """All credentials of ``docker login``, for what a Dockerfile of the user's may pull; ours pulls nothing."""
+    if not recipe.dockerfile:
+        return {}
+    import base64
+
+    from docker.auth import load_config
+
+    known = json.dumps(load_config().get_all_credentials())
+    return {"X-Registry-Config": base64.urlsafe_b64encode(known.encode()).decode()}
+
+
+def _records(response: Any) -> Iterator[dict[str, Any]]:
+    with response:
+        for line in response.iter_lines():
+            if line:
+                yield json.loads(line)
+
+
+class _Output:
+    """What a build says: shown, and the last of it kept for an error."""
+
+    def __init__(self, out: TextIO | None) -> None:
+        self._out = out
+        self._last: list[str] = []
+        self._rest = ""
+
+    def follow(self, records: Iterable[dict[str, Any]]) -> str:
+        """Shows a build; returns the id of the image, if it was told."""
+        found = ""
+        for record in records:
+            if "error" in record:
+                self._fail(str(record["error"]))
+            aux = record.get("aux")
+            if isinstance(aux, dict) and str(aux.get("ID", "")).startswith("sha256:"):
+                found = str(aux["ID"])
+            elif isinstance(aux, str):
+                from torchx_docker.workspace.buildkit import trace_text
+
+                self._show(trace_text(aux))
+            self._show(str(record.get("stream", "")))
+        return found
+
+    def _show(self, text: str) -> None:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._last = [*self._last, line.rstrip()][-_KEPT_LINES:]
+                if self._out:
+                    print(line.rstrip(), file=self._out)
+
+    def _fail(self, error: str) -> None:
+        self._show("\n")
+        lines = [line for line in self._last if not line.startswith(("Removing intermediate", " --->"))]
+        said = " | ".join(line.strip() for line in lines[-3:])
+        raise EngineError(
+            f"Docker can't build the image: {' '.join(error.split())}" + (f" (after: {said})" if said else "")
+        )

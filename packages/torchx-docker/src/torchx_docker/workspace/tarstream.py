@@ -1,0 +1,162 @@
+"""A workspace as a tar archive, piece by piece, always the same bytes for the same files.
+
+Names are sorted, and owner and times are fixed: an image does not depend on who builds it, when, and from which clone.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from torchx.workspace.errors import WorkspaceError
+from torchx.workspace.manifest import scan
+from torchx.workspace.progress import SILENT
+from torchx.workspace.projects import source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from torchx.workspace.manifest import FileInfo, FolderInfo, Manifest
+    from torchx.workspace.progress import Progress
+    from torchx.workspace.projects import Project
+
+#: The time of every entry, in seconds since the epoch: 1980-01-01, the earliest that a zip archive can tell.
+FIXED_TIME = 315532800
+#: Bytes that are read from a file at a time.
+PIECE = 1 << 20
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class FolderOwner(NamedTuple):
+    """What a folder is that an image has already, and that must stay so.
+
+    Attributes:
+        mode: its permissions, the special bits included.
+        uid, gid: its owner.
+    """
+
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+
+
+class Contents(NamedTuple):
+    """A workspace that was looked at.
+
+    Attributes:
+        projects: its projects.
+        manifest: what they hold.
+        started: when the look began, in ns since the epoch.
+    """
+
+    projects: Sequence[Project]
+    manifest: Manifest
+    started: int
+
+
+def look(projects: Sequence[Project]) -> Contents:
+    """Looks at every file of a workspace.
+
+    Raises:
+        WorkspaceError: something can't be read, or must not be in a workspace.
+    """
+    started = time.time_ns()
+    return Contents(projects, scan(projects), started)
+
+
+def tar_pieces(
+    contents: Contents,
+    prefix: str = "",
+    parents: Mapping[str, FolderOwner] | None = None,
+    progress: Progress = SILENT,
+) -> Iterator[bytes]:
+    """The archive, in pieces of at most about :data:`PIECE` bytes.
+
+    Args:
+        contents: the workspace.
+        prefix: the folder in the archive that it goes to, without slashes at its ends; empty for the root.
+        parents: further folders, put before all else, by path.
+        progress: is told of every file.
+
+    Raises:
+        WorkspaceError: a file can't be read, or changes meanwhile.
+    """
+    for path, owner in (parents or {}).items():
+        yield _header(path, tarfile.DIRTYPE, mode=owner.mode, owner=owner)
+    folders = contents.manifest.folders
+    for place in sorted(folders):
+        path = f"{prefix}/{place}".strip("/")
+        if place:
+            yield _header(path, tarfile.DIRTYPE, mode=folders[place].mode)
+        yield from _entries(contents.projects, place, path, folders[place], progress)
+    yield bytes(tarfile.BLOCKSIZE * 2)
+
+
+def extra_file(name: str, content: bytes) -> bytes:
+    """The archive's part of one more file; to be put before the rest."""
+    return _header(name, tarfile.REGTYPE, mode=0o644, size=len(content)) + content + _padding(len(content))
+
+
+def extra_folder(name: str, mode: int) -> bytes:
+    """The archive's part of one more folder."""
+    return _header(name, tarfile.DIRTYPE, mode=mode)
+
+
+def _entries(
+    projects: Sequence[Project], place: str, path: str, folder: FolderInfo, progress: Progress
+) -> Iterator[bytes]:
+    small = bytearray()  # one write for many small files
+    for name in sorted([*folder.files, *folder.links]):
+        full = f"{path}/{name}" if path else name
+        if name in folder.links:
+            small += _header(full, tarfile.SYMTYPE, mode=0o777, link=folder.links[name])
+            continue
+        info = folder.files[name]
+        assert info is not None, "a scan looks at every file"
+        source = source_of(projects[info[3]], place, name)
+        small += _header(full, tarfile.REGTYPE, mode=info[0], size=info[1])
+        if info[1] < PIECE:
+            small += b"".join(_file_pieces(source, info))
+            small += _padding(info[1])
+        else:
+            yield bytes(small)
+            yield from _file_pieces(source, info)
+            small = bytearray(_padding(info[1]))
+        progress.advance(1)
+        if len(small) >= PIECE:
+            yield bytes(small)
+            small = bytearray()
+    if small:
+        yield bytes(small)
+
+
+def _file_pieces(path: str, info: FileInfo) -> Iterator[bytes]:
+    left = info[1]
+    try:
+        reader = os.open(path, _READ)
+        try:
+            while left and (piece := os.read(reader, min(left, PIECE))):
+                left -= len(piece)
+                yield piece
+        finally:
+            os.close(reader)
+    except OSError as e:
+        raise WorkspaceError(f"can't read the workspace's file `{path}`: {e.strerror}") from e
+    if left:
+        raise WorkspaceError(f"the workspace's file `{path}` became shorter while it was read", hint="submit again")
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % tarfile.BLOCKSIZE)
+
+
+def _header(
+    path: str, kind: bytes, *, mode: int, size: int = 0, link: str = "", owner: FolderOwner | None = None
+) -> bytes:
+    info = tarfile.TarInfo(path)
+    info.type, info.mode, info.size, info.linkname, info.mtime = kind, mode, size, link, FIXED_TIME
+    if owner:
+        info.uid, info.gid = owner.uid, owner.gid
+    return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
