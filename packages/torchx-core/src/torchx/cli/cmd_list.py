@@ -39,7 +39,9 @@ class CmdList(SubCommand):
         from torchx.cli.output import is_terminal, print_json, write
         from torchx.cli.schedulers import check_scheduler, default_scheduler
         from torchx.runner import get_runner
+        from torchx.runner.config import tell_unknown_names
 
+        tell_unknown_names()
         check_configured_keys("list", ("scheduler", "scheduler_args", "json"))
         scheduler = args.scheduler or default_scheduler()
         given = given_options(args)

@@ -117,7 +117,9 @@ class CmdRun(SubCommand):
         from torchx.cli.configured import Configured, check_configured_keys
         from torchx.cli.schedulers import check_scheduler, default_scheduler
         from torchx.runner import get_runner
+        from torchx.runner.config import tell_unknown_names
 
+        tell_unknown_names()
         check_configured_keys("run", CONFIG_KEYS)
         job = _job(args)
         scheduler = _chosen(args, "scheduler", job.scheduler) or default_scheduler()

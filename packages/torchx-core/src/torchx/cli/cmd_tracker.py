@@ -74,9 +74,10 @@ def _shown_values(values: Mapping[str, object], args: argparse.Namespace) -> dic
 
 
 def _trackers() -> list[TrackerBase]:
-    from torchx.runner.config import configured_trackers
+    from torchx.runner.config import configured_trackers, tell_unknown_names
     from torchx.tracker.query import open_trackers
 
+    tell_unknown_names()
     return open_trackers(configured_trackers())
 
 

@@ -25,6 +25,16 @@ OFFICIAL = {
 }
 
 
+def official_schedulers() -> list[str]:
+    """The schedulers of our own distributions, installed or not."""
+    return [name for kind, name in OFFICIAL if kind is PluginType.SCHEDULER]
+
+
+def official_distributions() -> list[str]:
+    """Our own distributions with backends, installed or not."""
+    return list(dict.fromkeys(OFFICIAL.values()))
+
+
 def missing(
     kind: PluginType, name: str, known: Iterable[str], providers: Sequence[Provider]
 ) -> UnknownPluginError | PluginLoadError:

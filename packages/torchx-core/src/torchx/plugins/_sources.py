@@ -53,6 +53,11 @@ class Sources:
             if not provider.disabled:
                 provider.run(partial(import_module, module))
 
+    @property
+    def all_selected(self) -> bool:
+        """Whether no place is left out."""
+        return self._selected == _ALL and not self._all_disabled
+
     def generation(self) -> int:
         """A number that changes whenever a decorator has registered something."""
         return STORE.generation

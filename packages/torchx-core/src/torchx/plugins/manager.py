@@ -106,6 +106,17 @@ class PluginManager:
             raise entry.ambiguous()
         return entry
 
+    def provider_names(self) -> list[str]:
+        """The distributions and modules that bring plugins, those that are switched off or broken among them."""
+        with self._lock:
+            return [provider.name for provider in self._sources.providers()]
+
+    def is_whole(self) -> bool:
+        """Whether nothing that is installed is switched off or known to be broken: then other names do not exist."""
+        with self._lock:
+            providers = self._sources.providers()
+            return self._sources.all_selected and not any(p.disabled or p.problems for p in providers)
+
     def has_lifecycle_hooks(self) -> bool:
         """Whether `hook` has to be asked at all: False where nothing but torchx-core is installed."""
         with self._lock:

@@ -158,10 +158,12 @@ class Runner:
         Returns:
             The request, to be printed or passed to ``schedule``.
         """
+        from torchx.runner.config import tell_unknown_names
         from torchx.specs.builders import materialize_appdef
         from torchx.specs.finder import get_component
 
         with log_event("dryrun_component", scheduler) as call, call.parts():
+            tell_unknown_names()
             call.hide(lambda: argument_secrets(component_args))
             given_as_dict = isinstance(component_args, dict)
             defaults = self._component_defaults.get(component)
@@ -531,8 +533,9 @@ class Runner:
 
         What a submission must be given, a question about jobs need not.
         """
-        from torchx.runner.config import apply_options
+        from torchx.runner.config import apply_options, tell_unknown_names
 
+        tell_unknown_names()
         opts = sched.run_opts()
         if not to_submit:
             opts = _all_optional(opts)

@@ -56,6 +56,7 @@ __all__ = [
     "get_configs",
     "load",
     "load_sections",
+    "tell_unknown_names",
 ]
 
 CONFIG_PREFIX_DELIM = ":"
@@ -64,6 +65,9 @@ COMPONENT_PREFIX = "component"
 
 PLACEHOLDER = "#FIXME"
 """How the value of a required option begins in a freshly written file, until the user fills it in."""
+
+_PLAIN_SECTIONS = frozenset({"cli:run", "cli:list", "local_cwd"})
+"""Sections that are always there and name nothing else."""
 
 NONE_TEXT = "None"
 """The text that means "no value" for an option, not the word."""
@@ -110,6 +114,23 @@ def apply(scheduler: str, cfg: dict[str, CfgVal], dirs: list[str] | None = None)
 def apply_options(scheduler: str, opts: runopts, cfg: dict[str, CfgVal], dirs: list[str] | None = None) -> None:
     """As ``apply``, for a caller that has the scheduler's options at hand: no scheduler is looked up or constructed."""
     _load_all(scheduler, opts, [f for f in _files(dirs) if scheduler in f.sections], cfg)
+
+
+def tell_unknown_names(dirs: list[str] | None = None) -> None:
+    """Warns, once a process, of sections and names in the configuration files that mean nothing here.
+
+    A file may be shared by machines with other backends: such a name is no error. The schedulers of our own
+    distributions are known even where they are not installed.
+
+    Raises:
+        ConfigError: a file is malformed; with file and line.
+    """
+    for file in _files(dirs):
+        # Almost always there is nothing to ask about, and nothing is loaded.
+        if not file.sections.keys() <= _PLAIN_SECTIONS:
+            from torchx.runner._config_names import tell_unknown
+
+            tell_unknown(file)
 
 
 def load(scheduler: str, f: TextIO, cfg: dict[str, CfgVal]) -> None:
