@@ -6,10 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BIN = os.path.dirname(sys.executable)
 
