@@ -119,7 +119,8 @@ def test_runopts_of_one_scheduler_and_of_all(cli: Cli, far: FarJobs) -> None:
 
 def test_runopts_of_an_unknown_scheduler(cli: Cli) -> None:
     done = cli("runopts", "local_cdw")
-    assert (done.code, done.hint) == (2, "did you mean `local_cwd`?")
+    assert done.code == 2
+    assert done.hint.startswith("did you mean `local_cwd`")
 
 
 def test_runopts_leaves_out_a_scheduler_that_does_not_work(cli: Cli, site: Site) -> None:
@@ -308,7 +309,8 @@ def test_doctor_refuses_bad_time_limits(cli: Cli, seconds: str) -> None:
 
 def test_doctor_refuses_unknown_names(cli: Cli) -> None:
     done = cli("doctor", "local_cdw")
-    assert (done.code, done.hint) == (2, "did you mean `local_cwd`?")
+    assert done.code == 2
+    assert done.hint.startswith("did you mean `local_cwd`")
 
 
 @pytest.mark.parametrize(("shell", "check"), [("bash", ["-n"]), ("zsh", ["-n"]), ("tcsh", ["-n"])])

@@ -252,7 +252,7 @@ def test_a_scheduler_without_logs_is_waited_for(cli: Cli, far: FarJobs, monkeypa
 @pytest.mark.parametrize(
     ("argv", "error", "hint"),
     [
-        (["-s", "local_cdw", "utils.echo"], "`local_cdw`", "did you mean `local_cwd`?"),
+        (["-s", "local_cdw", "utils.echo"], "`local_cdw`", "did you mean `local_cwd`"),
         (["-s", "far", "-cfg", "quue=q", "utils.echo"], "`quue`", "did you mean `queue`?"),
         (["-s", "far", "-cfg", "queue=q,priority=x", "utils.echo"], "`x`", ""),
         (["-s", "far", "-cfg", "queue", "utils.echo"], "key=value", ""),
