@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,13 +11,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.context_recorder import context_recorder
-from tests.cluster.docker_engine import Client, install_docker, installed_clients, running_engine
+from tests.cluster.docker_engine import Client, EngineProcess, engine_process, install_docker, installed_clients
+from tests.cluster.host_image import host_image
+from tests.cluster.image_registry import RegistryProcess, install_registry, registry_with_passwords, running_registry
 from tests.cluster.slurm_cluster import SlurmCluster, install_slurm, running_cluster
+from tests.cluster.slurm_commands import WrappedCommands
+from torchx.specs.api import Resource
+from torchx.testing.jobs import Jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cluster.context_recorder import ContextRecorder
+    from torchx.specs.api import CfgVal
+    from torchx_slurm.scheduler import SlurmScheduler
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +35,41 @@ def docker_clients() -> list[Client]:
 
 
 @pytest.fixture(scope="session")
-def docker_host(docker_clients: list[Client]) -> Iterator[str]:
-    """The address of a Docker engine of our own."""
-    with running_engine() as host:
-        yield host
+def docker(docker_clients: list[Client]) -> Iterator[EngineProcess]:
+    """A Docker engine of our own. Who kills it starts it again."""
+    with engine_process() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def docker_host(docker: EngineProcess) -> str:
+    """The engine's address."""
+    return docker.host
+
+
+@pytest.fixture(scope="session")
+def tools_image(docker_clients: list[Client], docker_host: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image with a shell and the usual small tools, in the engine."""
+    archive = tmp_path_factory.mktemp("image") / "tools.tar"
+    archive.write_bytes(host_image())
+    docker_clients[0].run(docker_host, "import", str(archive), "tools:1").check_returncode()
+    return "tools:1"
+
+
+@pytest.fixture(scope="session")
+def image_registry() -> Iterator[RegistryProcess]:
+    """A registry that anybody may use."""
+    install_registry()
+    with running_registry() as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def locked_registry() -> Iterator[RegistryProcess]:
+    """A registry that wants a name and a password."""
+    install_registry()
+    with registry_with_passwords() as registry:
+        yield registry
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +88,48 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture
-def slurm(slurm_cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
-    """The Slurm cluster, which this process and its children find; all of its parts run before and after the test."""
+def slurm(slurm_cluster: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> SlurmCluster:
+    """The Slurm cluster, all of which runs; this process and its children find it."""
     slurm_cluster.repair()
+    for name in [name for name in os.environ if name not in slurm_cluster.env]:
+        monkeypatch.delenv(name)
     for name, value in slurm_cluster.env.items():
         monkeypatch.setenv(name, value)
-    yield slurm_cluster
-    slurm_cluster.repair()
+    return slurm_cluster
+
+
+@pytest.fixture
+def commands(slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WrappedCommands:
+    """Slurm's commands as this process and its children find them; the jobs themselves find the real ones."""
+    folder = tmp_path / "commands"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{slurm.env['PATH']}")
+    return WrappedCommands(folder)
+
+
+@pytest.fixture
+def slurm_options() -> dict[str, CfgVal]:
+    """Options of all jobs of a test."""
+    return {}
+
+
+@pytest.fixture
+def slurm_scheduler(slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmScheduler]:
+    """The scheduler under test, with a home folder of its own."""
+    from torchx_slurm.scheduler import create_scheduler
+
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "home"))
+    with contextlib.closing(create_scheduler("test")) as scheduler:
+        yield scheduler
+
+
+@pytest.fixture
+def slurm_jobs(
+    slurm: SlurmCluster, slurm_scheduler: SlurmScheduler, slurm_options: dict[str, CfgVal], tmp_path: Path
+) -> Iterator[Jobs]:
+    """Jobs on the Slurm cluster, which are gone at the end of the test."""
+    resource = Resource(cpu=1, gpu=0, memMB=64)
+    jobs = Jobs(slurm_scheduler, cfg=slurm_options, image="", resource=resource, timeout=60)
+    yield jobs
+    slurm.repair()
+    jobs.clean_up()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SETUP = Path(__file__).parents[2] / ".ci" / "cluster-setup"
 #: Daemons live here too, and a user's PATH may lack it.
@@ -92,55 +92,131 @@ def install_docker() -> None:
         raise EngineError(f"`{SETUP} docker` failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
 
 
+class EngineProcess:
+    """An engine that shares nothing with any other on this machine, in a folder of its own.
+
+    Containers of a network reach each other, and nothing outside of this machine. They go on when the engine is killed:
+    containerd is a process of its own, as on most machines.
+
+    Args:
+        home: the folder; its path is short, since sockets lie in it.
+
+    Attributes:
+        host: its address.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._containerd: subprocess.Popen[bytes] | None = None
+        self._dockerd: subprocess.Popen[bytes] | None = None
+        self.host = f"unix://{home}/socket"
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers.
+
+        Raises:
+            EngineError: it does not.
+        """
+        if self._containerd is None:
+            self._containerd = self._run(_containerd_command(self._home))
+            self._await(self._containerd, (self._home / "containerd.sock").exists)
+        probe = installed_clients()[0]
+        self._dockerd = self._run(_command(self._home))
+        self._await(self._dockerd, lambda: probe.run(self.host, "version").returncode == 0)
+
+    def kill(self) -> None:
+        """Kills it, as a crash would."""
+        assert self._dockerd is not None
+        self._dockerd.kill()
+        self._dockerd.wait()
+        (self._home / "pid").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Ends it, and all that it runs."""
+        if self._dockerd is not None and self._dockerd.poll() is None:
+            probe = installed_clients()[0]
+            listed = probe.run(self.host, "ps", "-aq").stdout.decode().split()
+            if listed:
+                probe.run(self.host, "rm", "-fv", *listed)
+        for process in (self._dockerd, self._containerd):
+            if process is not None:
+                _end(process)
+        # An engine that was killed leaves some behind.
+        for mount in Path("/proc/self/mounts").read_text().splitlines():
+            if (target := mount.split(" ")[1]).startswith(f"{self._home}/"):
+                subprocess.run(["umount", "--lazy", target], capture_output=True, timeout=STOP_LIMIT, check=False)
+
+    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
+        with (self._home / "log").open("ab") as log:
+            # It ends with the tests, however these end.
+            command = ["setpriv", "--pdeathsig", "TERM", *command]
+            return subprocess.Popen(command, env={**os.environ, "PATH": PATH}, stdout=log, stderr=log)
+
+    def _await(self, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
+        limit = time.monotonic() + START_LIMIT
+        while not ready():
+            if process.poll() is not None or time.monotonic() > limit:
+                what = "does not answer" if process.poll() is None else f"ended with exit status {process.poll()}"
+                log = (self._home / "log").read_text()[-4000:]
+                raise EngineError(f"{process.args[3]} {what}; it must be run by root:\n{log}")  # type: ignore[index]
+            time.sleep(0.05)
+
+
 @contextlib.contextmanager
-def running_engine() -> Iterator[str]:
-    """Starts an engine that shares nothing with any other on this machine, and stops it at the end.
-
-    It has no network: images are built from scratch.
-
-    Yields:
-        The engine's address.
+def engine_process() -> Iterator[EngineProcess]:
+    """Starts an engine, and stops it at the end.
 
     Raises:
         EngineError: it does not start.
     """
     # Not in pytest's folder: a socket's path is short.
     with tempfile.TemporaryDirectory(prefix="docker-") as folder:
-        home = Path(folder)
-        with (home / "log").open("wb") as log:
-            engine = subprocess.Popen(_command(home), env={**os.environ, "PATH": PATH}, stdout=log, stderr=log)
+        engine = EngineProcess(Path(folder))
         try:
-            _await_start(engine, home)
-            yield f"unix://{home}/socket"
+            engine.start()
+            yield engine
         finally:
-            engine.terminate()
-            try:
-                engine.wait(STOP_LIMIT)
-            except subprocess.TimeoutExpired:
-                engine.kill()
-                engine.wait()
+            engine.stop()
 
 
-def _command(home: Path) -> list[str]:
-    dockerd = shutil.which("dockerd", path=PATH)
-    if dockerd is None:
-        raise EngineError("there is no dockerd")
-    config = home / "config.json"  # not the machine's
-    config.write_text("{}")
+@contextlib.contextmanager
+def running_engine() -> Iterator[str]:
+    """As `engine_process`; yields the engine's address."""
+    with engine_process() as engine:
+        yield engine.host
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _daemon(name: str) -> str:
+    path = shutil.which(name, path=PATH)
+    if path is None:
+        raise EngineError(f"there is no {name}")
+    return path
+
+
+def _containerd_command(home: Path) -> list[str]:
+    config = home / "containerd.toml"  # not the machine's
+    config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
     return [
-        *("setpriv", "--pdeathsig", "TERM", dockerd),  # it ends with the tests, however these end
-        *("--host", f"unix://{home}/socket"),
-        *("--data-root", f"{home}/data", "--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid"),
-        *("--config-file", str(config)),
-        *("--bridge", "none", "--iptables=false"),
+        *(_daemon("containerd"), "--config", str(config), "--address", f"{home}/containerd.sock"),
+        *("--root", f"{home}/containerd", "--state", f"{home}/state"),
     ]
 
 
-def _await_start(engine: subprocess.Popen[bytes], home: Path) -> None:
-    limit = time.monotonic() + START_LIMIT
-    probe = installed_clients()[0]
-    while probe.run(f"unix://{home}/socket", "version").returncode:
-        if engine.poll() is not None or time.monotonic() > limit:
-            what = f"ended with exit status {engine.poll()}" if engine.poll() is not None else "does not answer"
-            raise EngineError(f"dockerd {what}; it must be run by root:\n{(home / 'log').read_text()[-4000:]}")
-        time.sleep(0.05)
+def _command(home: Path) -> list[str]:
+    config = home / "config.json"  # not the machine's
+    config.write_text("{}")
+    return [
+        *(_daemon("dockerd"), "--host", f"unix://{home}/socket", "--containerd", f"{home}/containerd.sock"),
+        *("--data-root", f"{home}/data", "--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid"),
+        *("--config-file", str(config)),
+        *("--bridge", "none", "--iptables=false", "--live-restore"),
+    ]
