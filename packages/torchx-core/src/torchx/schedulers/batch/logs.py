@@ -75,6 +75,20 @@ class MergedSource:
 
     def read(self, position: object | None, limit: int) -> LogChunk:
         """What is new. Positions only count: a source is read once, from its start to its end."""
+        while True:
+            blocks, fresh = self._next(limit)
+            if not any(blocks):
+                if fresh:  # a part of a long line
+                    continue
+                if not self.finished():
+                    return LogChunk(b"", self._served)
+                rests = [lines.flush() for lines in self._lines]
+                blocks = [rest + b"\n" for rest in rests[:-1] if rest] + rests[-1:]
+            self._served += 1
+            return LogChunk(b"".join(blocks), self._served)
+
+    def _next(self, limit: int) -> tuple[list[bytes], bool]:
+        """The whole lines that one read of each log brings, and whether it brought anything."""
         blocks: list[bytes] = []
         fresh = False
         for i, source in enumerate(self._sources):
@@ -82,14 +96,7 @@ class MergedSource:
             self._positions[i] = chunk.position
             fresh = fresh or bool(chunk.data)
             blocks.append(self._lines[i].feed(chunk.data))
-        if not any(blocks) and (fresh or not self.finished()):
-            # Not nothing: the engine would take that for the end.
-            return self.read(position, limit) if fresh else LogChunk(b"", self._served)
-        if not any(blocks):
-            rests = [lines.flush() for lines in self._lines]
-            blocks = [rest + b"\n" for rest in rests[:-1] if rest] + rests[-1:]
-        self._served += 1
-        return LogChunk(b"".join(blocks), self._served)
+        return blocks, fresh
 
     def finished(self) -> bool:
         """Whether nothing will be written any more."""

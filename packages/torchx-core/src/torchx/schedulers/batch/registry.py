@@ -34,14 +34,14 @@ class Registry:
 
     @property
     def root(self) -> str:
-        """The folder of the registry."""
+        """The folder in which the registry is, and the jobs that name no folder of their own."""
         if self._root:
             return self._root
         home = os.environ.get("TORCHX_HOME") or os.path.join("~", ".torchx")
         return os.path.abspath(os.path.join(os.path.expanduser(home), self._backend))
 
     def job(self, app_id: str) -> dict[str, Any] | None:
-        """What is known of a job: ``key``, ``folder`` and ``host``, or ``deleted``; None where nothing is."""
+        """What is known of a job: ``key``, ``folder`` and ``host``; None where nothing is."""
         return self._read("jobs", app_id)
 
     def submission(self, key: str) -> dict[str, Any] | None:
@@ -59,21 +59,27 @@ class Registry:
 
     def submitted(self, key: str, app_id: str, *, folder: str, host: str | None) -> None:
         """Notes a submission that has worked."""
+        with contextlib.suppress(FileNotFoundError):  # the id of another cluster's job, or of one of years ago
+            os.unlink(self._path("deleted", app_id))
         self._write("jobs", app_id, {"key": key, "folder": folder, "host": host})
         self._write("keys", key, {"app_id": app_id})
 
     def deleted(self, app_id: str) -> None:
         """Notes that the user wants to hear no more of a job, which the batch system may remember for years."""
-        self._write("jobs", app_id, {"deleted": True})
+        self._write("deleted", app_id, {})
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path("jobs", app_id))
+
+    def is_deleted(self, app_id: str) -> bool:
+        """Whether the user wants to hear no more of a job."""
+        return self._read("deleted", app_id) is not None
 
     def deleted_ids(self) -> set[str]:
         """The jobs that the user wants to hear no more of."""
         try:
-            names = os.listdir(os.path.join(self.root, "jobs"))
+            return {name.removesuffix(".json") for name in os.listdir(os.path.join(self.root, "registry", "deleted"))}
         except FileNotFoundError:
             return set()
-        ids = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return {app_id for app_id in ids if (self.job(app_id) or {}).get("deleted")}
 
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -88,7 +94,7 @@ class Registry:
             yield
 
     def _path(self, kind: str, name: str, suffix: str = ".json") -> str:
-        return os.path.join(self.root, kind, name + suffix)
+        return os.path.join(self.root, "registry", kind, name + suffix)
 
     def _read(self, kind: str, name: str) -> dict[str, Any] | None:
         import json

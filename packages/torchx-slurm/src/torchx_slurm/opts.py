@@ -1,0 +1,58 @@
+"""Options of the ``slurm`` scheduler."""
+
+from __future__ import annotations
+
+from torchx.schedulers.structured_opts import StructuredOpts
+from torchx.util.light_dataclass import dataclass
+
+
+@dataclass
+class Opts(StructuredOpts):
+    """Options of the ``slurm`` scheduler; those that Slurm has too mean what ``man sbatch`` says."""
+
+    account: str | None = None
+    """Account to charge (sbatch --account)."""
+
+    partition: str | None = None
+    """Partition to run in (sbatch --partition)."""
+
+    time: str | None = None
+    """Time limit (sbatch --time): minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s."""
+
+    comment: str | None = None
+    """Comment on the job (sbatch --comment); TorchX puts the job's key in front of it."""
+
+    constraint: str | None = None
+    """Features that the nodes must have (sbatch --constraint)."""
+
+    mail_user: str | None = None
+    """Who gets mail about the job (sbatch --mail-user)."""
+
+    mail_type: str | None = None
+    """What there is mail about, e.g. END,FAIL (sbatch --mail-type)."""
+
+    job_dir: str | None = None
+    """Folder on the shared file system for the workspace's copy and the job's logs. Default: the logs are under
+    TORCHX_HOME and no workspace is copied."""
+
+    qos: str | None = None
+    """Quality of service (sbatch --qos)."""
+
+    workspace_type: str = "dir"
+    """How local code gets into the job: dir (a copy in job_dir), or an image builder (docker, oci) where the site runs
+    containers."""
+
+    image_repo: str | None = None
+    """Repository that images with the workspace are pushed to, for image builders."""
+
+    quiet: bool = False
+    """Show no progress of image builds."""
+
+    container: str | None = None
+    """How the site runs a role's image: pyxis or apptainer. Default: images are folders; pyxis with an image builder."""
+
+    gpus_by: str = "task"
+    """How GPUs are asked for: task (--gpus-per-task), or gres (--gres=gpu:N, one replica a node) on sites without it."""
+
+    ssh_host: str | None = None
+    """Login node to submit from over SSH. Default: Slurm's commands on this machine."""

@@ -1,0 +1,249 @@
+"""An ``AppDef`` as a Slurm job: pure, nothing is contacted."""
+
+from __future__ import annotations
+
+import re
+
+from torchx.errors import UsageError
+from torchx.schedulers.role_checks import check_roles
+from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line
+from torchx.schedulers.batch.replica_script import ENV_RANK0_HOST, ReplicaCommand, replica_script
+from torchx.schedulers.batch.replica_states import LOGS_FOLDER
+from torchx.schedulers.batch.request import BATCH_LOG, SCRIPT_FILE, BatchRequest
+from torchx.specs.api import AppDef, CfgVal, RetryPolicy, Role, macros
+from torchx.util.folder_names import folder_name
+from torchx.util.light_dataclass import dataclass, field
+from torchx.util.shlex import join
+from torchx_slurm.containers import apptainer_words, check_mounts, pyxis_options, runtime
+from torchx_slurm.opts import Opts
+from torchx_slurm.script import RoleStep, batch_script
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    Options = dict[str, Any]
+
+KEY_PREFIX = "torchx:"
+"""Begins the comment of every job; the job's key follows."""
+
+MAX_NAME = 128
+"""Characters of a job's name; the accounting database keeps 255 bytes."""
+
+# https://slurm.schedmd.com/sbatch.html#OPT_time
+_TIME = re.compile(r"(\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE)", re.IGNORECASE)
+_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+
+
+@dataclass
+class SlurmRoleRequest:
+    """One role of a job: a component of it, whose tasks are the role's replicas.
+
+    Attributes:
+        name: the role's name.
+        replicas: how many tasks.
+        command: what each of them runs.
+        sbatch: options of ``sbatch`` for the component, by name without dashes: a text or number, True for an option
+            without a value, a list for one that is given several times, None for one that is left out.
+        srun: options of ``srun`` for the role, alike.
+        restarts: how often the role is started again in its place.
+        requeues: how often its failure puts the job back into the queue.
+    """
+
+    name: str
+    replicas: int
+    command: ReplicaCommand
+    sbatch: Options
+    srun: Options
+    restarts: int = 0
+    requeues: int = 0
+
+
+@dataclass
+class SlurmBatchRequest(BatchRequest):
+    """A job for ``sbatch``.
+
+    Attributes:
+        roles: its components.
+    """
+
+    roles: list[SlurmRoleRequest] = field(default_factory=list)
+
+    def argv(self, folder: str) -> list[str]:
+        """The command that submits the job.
+
+        Args:
+            folder: the absolute path of the job's folder.
+        """
+        argv = ["sbatch", "--parsable"]
+        for index, role in enumerate(self.roles):
+            argv += [":"] if index else []
+            argv += option_words(
+                {**role.sbatch, "output": role.sbatch.get("output") or f"{_pattern(folder)}/{BATCH_LOG}"}
+            )
+        return [*argv, f"{folder}/{SCRIPT_FILE}"]
+
+    def scripts(self, folder: str) -> dict[str, str]:
+        steps = [RoleStep(option_words(role.srun), role.restarts, role.requeues) for role in self.roles]
+        scripts = {SCRIPT_FILE: batch_script(steps, folder=folder)}
+        for index, role in enumerate(self.roles):
+            logs = f"{folder}/{LOGS_FOLDER}/{folder_name(role.name)}"
+            scripts[f"role-{index}.sh"] = replica_script(role.command, logs=logs, replica='"$SLURM_PROCID"')
+        return scripts
+
+    def render(self) -> str:
+        where = f"# on {self.host}\n" if self.host else ""
+        return f"{where}{join(self.argv(self.folder))}\n{BatchRequest.render(self)}"
+
+
+def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: str) -> SlurmBatchRequest:
+    """Translates a job.
+
+    Args:
+        app: the job.
+        cfg: resolved options.
+        key: its unique name.
+        folder: where its files will be.
+
+    Raises:
+        UsageError: the job can't run on Slurm, whatever happens.
+    """
+    opts = Opts.from_cfg(cfg)
+    _check_options(opts)
+    container = runtime(opts.container, opts.workspace_type)
+    common = _common_options(app, opts, key)
+    request = SlurmBatchRequest(key=key, folder=folder, app=app)
+    overlays = _overlays()
+    check_roles(app)
+    for role in app.roles:
+        check_mounts(role, container)
+        request.roles.append(_role_request(app, role, opts, common, container, folder, overlays))
+    if any(role.requeues for role in request.roles):
+        for component in request.roles:
+            component.sbatch.setdefault("requeue", True)
+    return request
+
+
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    """Options as words of a command line.
+
+    >>> option_words({"ntasks": 2, "exclusive": True, "mail-user": None, "C": "fast"})
+    ['--ntasks=2', '--exclusive', '-C', 'fast']
+    """
+    words: list[str] = []
+    for name, value in options.items():
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            if item is None or item is False:
+                continue
+            if len(name) == 1:
+                words += [f"-{name}"] if item is True else [f"-{name}", str(item)]
+            else:
+                words.append(f"--{name}" if item is True else f"--{name}={item}")
+    return words
+
+
+def _role_request(
+    app: AppDef, role: Role, opts: Opts, common: Options, container: str | None, folder: str, overlays: Any
+) -> SlurmRoleRequest:
+    folder_image = role.image if role.image.startswith("/") and container is None else None
+    values = macros.Values(
+        img_root=folder_image or ("" if container else "."), app_id=APP_ID, replica_id=REPLICA, rank0_env=ENV_RANK0_HOST
+    )
+    filled = values.apply(role)
+    command = ReplicaCommand([filled.entrypoint, *filled.args], dict(filled.env), cwd=folder_image)
+    resources = _resource_options(role, opts.gpus_by)
+    request = SlurmRoleRequest(role.name, role.num_replicas, command, {**common, **resources}, {})
+    request.srun = {
+        **{name: resources[name] for name in ("ntasks", "cpus-per-task", "gpus-per-task") if name in resources},
+        "kill-on-bad-exit": 1,
+        "export": "ALL",
+        "input": "none",
+    }
+    if container == "pyxis":
+        request.srun.update(pyxis_options(filled, folder))
+    elif container == "apptainer":
+        command.prefix = apptainer_words(filled)
+    _set_retries(request, role)
+    # In options that are file names, Slurm puts the job's id for %j; there is no replica to speak of yet.
+    values = macros.Values(img_root=values.img_root, app_id="%j", replica_id="%t", rank0_env=ENV_RANK0_HOST)
+    for overlay, options in zip(overlays, (request.sbatch, request.srun), strict=True):
+        overlay.apply(options, app, role, values=values)
+        _check_names(role.name, options)
+    return request
+
+
+def _set_retries(request: SlurmRoleRequest, role: Role) -> None:
+    if role.retry_policy is RetryPolicy.REPLICA:
+        request.command.retries = role.max_retries
+    elif role.retry_policy is RetryPolicy.ROLE:
+        request.restarts = role.max_retries
+    else:
+        request.requeues = role.max_retries
+
+
+def _resource_options(role: Role, gpus_by: str) -> Options:
+    resource = role.resource
+    options: Options = {"ntasks": role.num_replicas}
+    if resource.cpu > 0:
+        options["cpus-per-task"] = resource.cpu
+    if resource.memMB > 0:
+        # Slurm has no memory per task; --mem is that of a node, on which several replicas may be.
+        options["mem-per-cpu"] = f"{-(-resource.memMB // max(resource.cpu, 1))}M"
+    if resource.gpu > 0 and gpus_by == "task":
+        options["gpus-per-task"] = resource.gpu
+    elif resource.gpu > 0:
+        options.update({"gres": f"gpu:{resource.gpu}", "nodes": role.num_replicas, "ntasks-per-node": 1})
+    return options
+
+
+def _common_options(app: AppDef, opts: Opts, key: str) -> Options:
+    comment = f"{KEY_PREFIX}{key}"
+    options: Options = {
+        "job-name": one_line(app.name)[:MAX_NAME] or "torchx",
+        "comment": f"{comment} {one_line(opts.comment)}" if opts.comment else comment,
+        "open-mode": "append",
+    }
+    for name in ("account", "partition", "qos", "time", "constraint", "mail_user", "mail_type"):
+        value = getattr(opts, name)
+        if value is not None:
+            options[name.replace("_", "-")] = value
+    return options
+
+
+def _check_options(opts: Opts) -> None:
+    for name in ("account", "partition", "qos", "time", "constraint", "mail_user", "mail_type", "job_dir", "ssh_host"):
+        value = getattr(opts, name)
+        if value is not None and (not value.strip() or not value.isprintable()):
+            raise UsageError(f"scheduler option `{name}`: {value!r} is empty or holds a line end or control character")
+    if opts.time is not None and not _TIME.fullmatch(opts.time):
+        raise UsageError(
+            f"scheduler option `time`: `{opts.time}` is no time limit of Slurm",
+            hint="minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s, e.g. 1-12:00:00 for a day and a half",
+        )
+    if opts.gpus_by not in ("task", "gres"):
+        raise UsageError(f"scheduler option `gpus_by`: `{opts.gpus_by}` is neither task nor gres")
+    if opts.ssh_host is not None and opts.ssh_host.startswith("-"):
+        raise UsageError(f"scheduler option `ssh_host`: `{opts.ssh_host}` is no host")
+
+
+def _overlays() -> tuple[Any, Any]:
+    from torchx.specs.overlays import OverlaySpec
+
+    return (
+        OverlaySpec("slurm", "sbatch", ("parsable", "wrap", "array", "wait", "test-only", "comment", "ntasks")),
+        OverlaySpec("slurm", "srun", ("ntasks", "het-group")),
+    )
+
+
+def _check_names(role: str, options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
+        if not _OPTION.fullmatch(name):
+            raise UsageError(f"role `{role}`: {name!r} is no option of Slurm", hint="write it without dashes in front")
+        if isinstance(value, dict) or "\0" in str(value):
+            raise UsageError(f"role `{role}`: the Slurm option `{name}` wants a text, a number, true, null or a list")
+
+
+def _pattern(path: str) -> str:
+    """A path as a file name pattern of sbatch, in which ``%`` has a meaning."""
+    return path.replace("%", "%%")

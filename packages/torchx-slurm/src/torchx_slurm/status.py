@@ -1,0 +1,259 @@
+"""What Slurm's states mean, and what becomes of a job that has several parts."""
+
+from __future__ import annotations
+
+import signal
+
+from torchx.schedulers.batch.job import BatchJob, BatchPart
+from torchx.specs.api import AppState, is_terminal
+from torchx.util.light_dataclass import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+SLURM_STATES: Mapping[str, AppState] = {
+    "BOOT_FAIL": AppState.FAILED,
+    "CANCELLED": AppState.CANCELLED,
+    "COMPLETED": AppState.SUCCEEDED,
+    "COMPLETING": AppState.RUNNING,
+    "CONFIGURING": AppState.PENDING,
+    "DEADLINE": AppState.FAILED,
+    "FAILED": AppState.FAILED,
+    "LAUNCH_FAILED": AppState.FAILED,
+    "NODE_FAIL": AppState.FAILED,
+    "OUT_OF_MEMORY": AppState.FAILED,
+    "PENDING": AppState.PENDING,
+    "POWER_UP_NODE": AppState.PENDING,
+    "PREEMPTED": AppState.FAILED,
+    "RECONFIG_FAIL": AppState.FAILED,
+    "REQUEUED": AppState.PENDING,
+    "REQUEUE_FED": AppState.PENDING,
+    "REQUEUE_HOLD": AppState.PENDING,
+    "RESIZING": AppState.RUNNING,
+    "RESV_DEL_HOLD": AppState.PENDING,
+    "REVOKED": AppState.CANCELLED,
+    "RUNNING": AppState.RUNNING,
+    "SIGNALING": AppState.RUNNING,
+    "SPECIAL_EXIT": AppState.PENDING,
+    "STAGE_OUT": AppState.RUNNING,
+    "STOPPED": AppState.RUNNING,
+    "SUSPENDED": AppState.RUNNING,
+    "TIMEOUT": AppState.FAILED,
+}
+"""Slurm's states and state flags (https://slurm.schedmd.com/job_state_codes.html); any other is ``UNKNOWN``."""
+
+_FLAGS = ("REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "COMPLETING", "CONFIGURING", "POWER_UP_NODE")
+"""Flags that say more than the state that they stand beside, the weightier first."""
+
+_WORDS = {
+    "BOOT_FAIL": "a node failed to boot",
+    "DEADLINE": "the deadline could not be met",
+    "LAUNCH_FAILED": "the job could not be launched",
+    "NODE_FAIL": "a node failed",
+    "OUT_OF_MEMORY": "out of memory",
+    "PREEMPTED": "preempted by another job",
+    "REVOKED": "another cluster of the federation runs it",
+    "SUSPENDED": "suspended",
+    "STOPPED": "stopped",
+    "TIMEOUT": "the time limit was reached",
+}
+
+_PENDING = {
+    "AssocGrpCpuLimit": "the account's CPU limit is reached",
+    "BeginTime": "it is to begin later",
+    "Dependency": "waiting for another job",
+    "DependencyNeverSatisfied": "the job that it waits for did not end as it should: it will never start",
+    "JobArrayTaskLimit": "as many tasks of the array run as may at once",
+    "JobHeldAdmin": "held by an administrator",
+    "JobHeldUser": "held by the user",
+    "Licenses": "waiting for a licence",
+    "NodeDown": "a node that it needs is down",
+    "PartitionConfig": "it asks for more than the partition has",
+    "PartitionDown": "the partition is down",
+    "PartitionNodeLimit": "it asks for more nodes than the partition allows",
+    "PartitionTimeLimit": "it asks for more time than the partition allows",
+    "Priority": "jobs of higher priority go first",
+    "QOSMaxCpuPerUserLimit": "the CPU limit of the quality of service is reached",
+    "ReqNodeNotAvail": "a node that it names is not available",
+    "Reservation": "waiting for its reservation",
+    "Resources": "waiting for free resources",
+}
+"""Why jobs wait (https://slurm.schedmd.com/job_reason_codes.html), the usual ones in words."""
+
+_SAYS_NOTHING = ("", "None", "NonZeroExitCode", "(null)")
+
+
+@dataclass(frozen=True)
+class SlurmStep:
+    """A step of a job: the batch script, or an ``srun``.
+
+    Attributes:
+        name: its number, ``batch`` or ``extern``.
+        state: Slurm's word.
+        code: exit code.
+        signal: the signal that ended it; 0: none.
+    """
+
+    name: str
+    state: str
+    code: int | None = None
+    signal: int = 0
+
+
+@dataclass(frozen=True)
+class SlurmRow:
+    """A job, a component of a heterogeneous job, or a task of an array, as one of Slurm's commands told it.
+
+    Attributes:
+        app_id: the id of the whole.
+        part: number of the component or task; 0 for a job in one piece.
+        states: Slurm's words, with flags.
+        reason: why it is in this state.
+        nodes: its nodes.
+        name: the job's name.
+        code: exit code; None: not told.
+        signal: the signal that ended it; 0: none.
+        restarts: how often it was queued again; -1: not told.
+        command: path of its script.
+        comment: the user's comment, and our key.
+        steps: what it consists of; only from accounting.
+    """
+
+    app_id: str
+    part: int
+    states: tuple[str, ...]
+    reason: str = ""
+    nodes: str = ""
+    name: str = ""
+    code: int | None = None
+    signal: int = 0
+    restarts: int = -1
+    command: str = ""
+    comment: str = ""
+    steps: tuple[SlurmStep, ...] = field(default_factory=tuple)
+
+    @property
+    def state(self) -> AppState:
+        """The state in TorchX's terms."""
+        return app_state(self.states)
+
+
+def app_state(states: Sequence[str]) -> AppState:
+    """The meaning of a state with its flags.
+
+    >>> app_state(["PENDING", "REQUEUED"]).name, app_state(["COMPLETED"]).name, app_state(["new word"]).name
+    ('PENDING', 'SUCCEEDED', 'UNKNOWN')
+    """
+    for flag in _FLAGS:
+        if flag in states:
+            return SLURM_STATES[flag]
+    return SLURM_STATES.get(states[0], AppState.UNKNOWN) if states else AppState.UNKNOWN
+
+
+def combine(states: Iterable[AppState]) -> AppState:
+    """The state of the whole: it has ended when all parts have, and a part that failed fails it."""
+    found = set(states)
+    if not found or AppState.UNKNOWN in found:
+        return AppState.UNKNOWN
+    going = {state for state in found if not is_terminal(state)}
+    if going:
+        return AppState.PENDING if found == {AppState.PENDING} else AppState.RUNNING
+    for state in (AppState.FAILED, AppState.CANCELLED):
+        if state in found:
+            return state
+    return AppState.SUCCEEDED
+
+
+def to_job(rows: Sequence[SlurmRow]) -> BatchJob:
+    """A job from all that is told about its parts.
+
+    Args:
+        rows: at least one; all of one job.
+    """
+    rows = sorted(rows, key=lambda row: row.part)
+    first = rows[0]
+    state = combine(row.state for row in rows)
+    parts = [BatchPart(row.part, row.state, message(row), row.code, row.signal, row.nodes) for row in rows]
+    command = first.command
+    return BatchJob(
+        app_id=first.app_id,
+        state=state,
+        name=first.name,
+        msg=_job_message(rows, state),
+        restarts=max(row.restarts for row in rows),
+        parts=parts,
+        folder=command.rpartition("/")[0] if command.endswith("/job.sh") else None,
+        native=[_plain(row) for row in rows],
+    )
+
+
+def message(row: SlurmRow) -> str:
+    """Why a part is in its state, in words; empty where the state says it all."""
+    state = row.state
+    if state is AppState.PENDING:
+        return _pending_message(row)
+    words = [_WORDS[word] for word in row.states if word in _WORDS]
+    words += [_WORDS[step.state] for step in row.steps if step.state in ("OUT_OF_MEMORY", "TIMEOUT", "NODE_FAIL")]
+    if state is AppState.FAILED:
+        if row.states[0] == "NODE_FAIL" and row.nodes:
+            words.append(row.nodes)
+        ending = _ending(row)
+        if ending and not (words and row.states[0] != "FAILED"):
+            words.append(ending)
+        if not words and row.reason not in _SAYS_NOTHING:
+            words.append(row.reason)
+    return ": ".join(dict.fromkeys(words))
+
+
+def _job_message(rows: Sequence[SlurmRow], state: AppState) -> str:
+    """The message of the first part that is in the state of the whole and has something to say."""
+    told = [(row, message(row)) for row in rows if row.state is state]
+    # An out-of-memory kill or a node's failure says more than the exit code that came of it in another part.
+    told.sort(key=lambda pair: pair[1].startswith(("exit code", "killed by")))
+    return next((text for _, text in told if text), "")
+
+
+def _pending_message(row: SlurmRow) -> str:
+    reason = row.reason.strip("()")
+    flags = ["queued again"] if "REQUEUED" in row.states or row.restarts > 0 else []
+    if reason in _SAYS_NOTHING:
+        return "".join(flags)
+    name = reason.partition(",")[0]
+    told = f"{reason}: {_PENDING[name]}" if name in _PENDING else reason
+    return ", ".join([*flags, told])
+
+
+def _ending(row: SlurmRow) -> str:
+    steps = [step for step in row.steps if step.name not in ("batch", "extern") and (step.code or step.signal)]
+    code, number = (steps[0].code, steps[0].signal) if steps else (row.code, row.signal)
+    if number and number != 125:  # Slurm's own number for an out-of-memory kill
+        return f"killed by {_signal_name(number)}"
+    if code and code > 128:
+        return f"killed by {_signal_name(code - 128)}" if code - 128 in {*signal.Signals} else f"exit code {code}"
+    return f"exit code {code}" if code else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _plain(row: SlurmRow) -> dict[str, object]:
+    plain: dict[str, object] = {
+        "job": row.app_id,
+        "part": row.part,
+        "state": list(row.states),
+        "reason": row.reason,
+        "nodes": row.nodes,
+        "exit_code": row.code,
+        "signal": row.signal,
+    }
+    if row.steps:
+        plain["steps"] = [
+            {"step": step.name, "state": step.state, "exit_code": step.code, "signal": step.signal}
+            for step in row.steps
+        ]
+    return plain

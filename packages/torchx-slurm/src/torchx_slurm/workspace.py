@@ -1,0 +1,66 @@
+"""Workspaces of Slurm jobs: a copy in ``job_dir``, also where that is on the far side of an SSH connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torchx.workspace.api import MultiWorkspaceMixin, WorkspaceMixin
+from torchx.workspace.dir_workspace import DirWorkspaceMixin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torchx.specs import CfgVal, Role
+
+
+class SlurmDirWorkspace(DirWorkspaceMixin):
+    """The ``dir`` workspace; with the option ``ssh_host`` the copy is made on the login node."""
+
+    def caching_build_workspace_and_update_role(
+        self, role: Role, cfg: Mapping[str, CfgVal], build_cache: dict[object, object]
+    ) -> None:
+        """Copies the role's workspace into ``job_dir``."""
+        host = cfg.get("ssh_host")
+        if not host:
+            super().caching_build_workspace_and_update_role(role, cfg, build_cache)
+        elif role.workspace and cfg.get("job_dir"):
+            import shutil
+            import tempfile
+
+            stage = build_cache.get(SlurmDirWorkspace)
+            staged = stage if isinstance(stage, str) else tempfile.mkdtemp(prefix="torchx-workspace-")
+            build_cache[SlurmDirWorkspace] = staged
+            try:
+                before = role.image
+                super().caching_build_workspace_and_update_role(role, {**cfg, "job_dir": staged}, build_cache)
+                if role.image != before:
+                    role.image = str(cfg["job_dir"]).rstrip("/") + role.image[len(staged) :]
+                    _send(staged, str(host), str(cfg["job_dir"]))
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+                build_cache.pop(SlurmDirWorkspace, None)
+
+
+class SlurmWorkspaceMixin(MultiWorkspaceMixin):
+    """The workspaces of the ``slurm`` scheduler: ``dir``, and the image builders that are installed."""
+
+    def workspace_builders(self) -> Mapping[str, WorkspaceMixin[Any]]:
+        """The builders by name."""
+        return {**super().workspace_builders(), "dir": SlurmDirWorkspace()}
+
+
+def _send(staged: str, host: str, job_dir: str) -> None:
+    """Unpacks a folder's content into a folder of a login node."""
+    import io
+    import tarfile
+
+    from torchx.errors import TorchXError
+    from torchx.schedulers.batch.commands import SshCommands
+
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(staged, arcname=".")
+    code = 'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; mkdir -p -- "$1" && tar -xf - -C "$1"'
+    result = SshCommands(host).run(["sh", "-c", code, "sh", job_dir], stdin=buffer.getvalue(), timeout=600)
+    if result.returncode:
+        raise TorchXError(f"can't copy the workspace to {host}:{job_dir}: {result.stderr}")
