@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from typing import IO, TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING
 
 from torchx_docker.oci.media import ZSTD
 from torchx_docker.oci.upload import Blob
@@ -31,8 +32,9 @@ class Layer:
         compression: ``gzip`` or ``zstd``.
     """
 
-    def __init__(self, file: IO[bytes], diff_id: str, digest: str, size: int, compression: str) -> None:
+    def __init__(self, file: int, diff_id: str, digest: str, size: int, compression: str) -> None:
         self._file = file
+        weakref.finalize(self, os.close, file)
         self.diff_id = diff_id
         self.digest = digest
         self.size = size
@@ -45,7 +47,7 @@ class Layer:
 
     def read_from(self, offset: int) -> Iterator[bytes]:
         """The bytes of the compressed archive from an offset on."""
-        while piece := os.pread(self._file.fileno(), PIECE, offset):
+        while piece := os.pread(self._file, PIECE, offset):
             offset += len(piece)
             yield piece
 
@@ -66,17 +68,14 @@ def make_layer(archive: Iterable[bytes], compression: str) -> Layer:
     compress, flush = _compressor(compression)
     plain, packed = hashlib.sha256(), hashlib.sha256()
     size = 0
-    file = tempfile.TemporaryFile(prefix="torchx-layer-")  # noqa: SIM115  # closed with the layer
-    try:
+    with tempfile.TemporaryFile(prefix="torchx-layer-") as file:
         for piece in _compressed(archive, compress, flush, plain.update):
             packed.update(piece)
             size += len(piece)
             file.write(piece)
         file.flush()
-    except BaseException:
-        file.close()
-        raise
-    return Layer(file, f"sha256:{plain.hexdigest()}", f"sha256:{packed.hexdigest()}", size, compression)
+        kept = os.dup(file.fileno())
+    return Layer(kept, f"sha256:{plain.hexdigest()}", f"sha256:{packed.hexdigest()}", size, compression)
 
 
 def _compressed(
