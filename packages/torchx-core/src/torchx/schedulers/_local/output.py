@@ -23,7 +23,52 @@ INDEX_STEP = 0.01
 
 _READ_SIZE = 1 << 18
 _LONGEST_LINE = 1 << 20
-"""Bytes after which a line that does not end goes to the combined file in parts."""
+"""Bytes up to which a line that has no end yet is kept in memory; a longer one is copied from its stream's file."""
+
+
+class _Region:
+    """A part of a stream's file."""
+
+    __slots__ = ("begin", "end", "stream")
+
+    def __init__(self, stream: str, begin: int, end: int) -> None:
+        self.stream = stream
+        self.begin = begin
+        self.end = end
+
+    def __len__(self) -> int:
+        return self.end - self.begin
+
+
+class _Partial:
+    """The last line of a stream, as long as it has no end.
+
+    Args:
+        stream: the stream.
+        begin, end: where it is in the stream's file.
+    """
+
+    __slots__ = ("_bytes", "_region")
+
+    def __init__(self, stream: str, begin: int = 0, end: int = 0) -> None:
+        self._region = _Region(stream, begin, end)
+        self._bytes: bytes | None = None if end > begin else b""
+
+    def __len__(self) -> int:
+        return len(self._region)
+
+    def add(self, data: bytes) -> None:
+        self._region.end += len(data)
+        if self._bytes is not None:
+            self._bytes = self._bytes + data if len(self) <= _LONGEST_LINE else None
+
+    def take(self, data: bytes = b"") -> bytes | _Region:
+        """The line together with what ends it, and what follows that; afterwards there is none."""
+        region = self._region
+        region.end += len(data)
+        whole = region if self._bytes is None else self._bytes + data
+        self._region, self._bytes = _Region(region.stream, region.end, region.end), b""
+        return whole
 
 
 class Output:
@@ -37,8 +82,8 @@ class Output:
         self._folder = folder
         self._files: dict[str, int] = {}
         self._lengths = dict.fromkeys((STDOUT_LOG, STDERR_LOG, COMBINED_LOG), 0)
-        self._partial = dict.fromkeys(STREAMS, b"")
-        self._pending: list[tuple[str, bytes]] = []
+        self._partial = {stream: _Partial(stream) for stream in STREAMS}
+        self._pending: list[tuple[str, bytes | _Region]] = []
         self._indexed = 0.0
         for name in self._lengths:
             os.close(os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -54,14 +99,11 @@ class Output:
             self._pending.append((TIMES_INDEX, INDEX_RECORD.pack(now, *self._lengths.values())))
             self._indexed = now
         self._pending.append((stream, data))
-        partial = self._partial[stream]
         end = data.rfind(b"\n") + 1
-        if end or len(partial) > _LONGEST_LINE:
-            end = end or len(data)
-            self._pending.append((COMBINED_LOG, partial + data[:end] if partial else data[:end]))
-            self._partial[stream] = data[end:]
-        else:
-            self._partial[stream] = partial + data
+        if end:
+            self._pending.append((COMBINED_LOG, self._partial[stream].take(data[:end])))
+        if end < len(data):
+            self._partial[stream].add(data[end:])
         self.drain()
 
     def unended(self) -> list[str]:
@@ -79,11 +121,13 @@ class Output:
             fd = self._files.get(name)
             if fd is None:
                 fd = self._open(name)
-            done = os.write(fd, data)
+            done = os.write(fd, self._read(data) if isinstance(data, _Region) else data)
             if name in self._lengths:
                 self._lengths[name] += done
             if done == len(data):
                 self._pending.pop(0)
+            elif isinstance(data, _Region):
+                data.begin += done
             else:
                 self._pending[0] = (name, data[done:])
 
@@ -93,10 +137,10 @@ class Output:
         Raises:
             OSError: as ``write``; the files are closed all the same.
         """
-        rests = [rest for rest in self._partial.values() if rest]
-        self._partial = dict.fromkeys(self._partial, b"")
-        if rests:
-            self._pending.append((COMBINED_LOG, b"\n".join(rests)))
+        for number, stream in enumerate(self.unended()):
+            if number:
+                self._pending.append((COMBINED_LOG, b"\n"))
+            self._pending.append((COMBINED_LOG, self._partial[stream].take()))
         try:
             self.drain()
         finally:
@@ -107,13 +151,19 @@ class Output:
     def restore_partial(self) -> None:
         """Takes over from a process that was killed: the unfinished last lines are those of the streams' own files."""
         for name in self._lengths:
-            self._lengths[name] = os.stat(os.path.join(self._folder, name)).st_size
+            self._lengths[name] = os.stat(f"{self._folder}/{name}").st_size
         for stream in STREAMS:
-            self._partial[stream] = _last_partial_line(os.path.join(self._folder, stream))
+            begin = _last_line_start(f"{self._folder}/{stream}", self._lengths[stream])
+            self._partial[stream] = _Partial(stream, begin, self._lengths[stream])
+
+    def _read(self, region: _Region) -> bytes:
+        """The next bytes of what is to be copied."""
+        with open(f"{self._folder}/{region.stream}", "rb") as file:
+            return os.pread(file.fileno(), min(len(region), _READ_SIZE), region.begin)
 
     def _open(self, name: str) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        fd = self._files[name] = os.open(os.path.join(self._folder, name), flags, 0o600)
+        fd = self._files[name] = os.open(f"{self._folder}/{name}", flags, 0o600)
         if name in self._lengths:
             self._lengths[name] = os.fstat(fd).st_size
         return fd
@@ -127,11 +177,14 @@ def read_available(fd: int) -> bytes:
         return b""
 
 
-def _last_partial_line(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _READ_SIZE))
-            return file.read().rpartition(b"\n")[2]
-    except FileNotFoundError:
-        return b""
+def _last_line_start(path: str, size: int) -> int:
+    """Where the last line of a file begins, which is the file's end where that line has an end itself."""
+    end = size
+    with open(path, "rb") as file:
+        while end > 0:
+            begin = max(0, end - _READ_SIZE)
+            cut = os.pread(file.fileno(), end - begin, begin).rfind(b"\n")
+            if cut >= 0:
+                return begin + cut + 1
+            end = begin
+    return 0
