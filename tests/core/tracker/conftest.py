@@ -56,6 +56,9 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         pytest.param("{tmp}/odd [1] * 100% ünï", id="odd-path"),
         pytest.param("memory://{unique}/runs", id="memory"),
         pytest.param("dir::file://{tmp}/chained", id="chained"),
+        pytest.param("simplecache::memory://{unique}", id="simplecache"),
+        pytest.param("filecache::file://{tmp}/cached", id="filecache"),
+        pytest.param("local://{tmp}/local", id="local"),
     ]
 )
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:

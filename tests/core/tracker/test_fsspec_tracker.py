@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from torchx.errors import UsageError
 from torchx.tracker.api import Lineage, TrackerArtifact, TrackerSource
-from torchx.tracker.backend.fsspec import FsspecTracker, create, generate_filename
+from torchx.tracker.backend.fsspec import FsspecTracker, TrackerStoreError, create, generate_filename
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -231,6 +232,31 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert tracker.metadata(RUN) == {}
 
 
+def test_an_archive_is_read_and_can_not_be_written(tmp_path: Path) -> None:
+    create(f"{tmp_path}/runs").add_metadata(RUN, lr=0.1)
+    archive = shutil.make_archive(f"{tmp_path}/runs", "zip", tmp_path, "runs")
+    tracker = create(f"zip://runs::file://{archive}")
+    assert (list(tracker.run_ids()), tracker.metadata(RUN)) == ([RUN], {"lr": 0.1})
+    with pytest.raises(TrackerStoreError, match=r"^can't write runs at `zip://runs`: .*requires mode 'w'") as caught:
+        tracker.add_metadata(RUN, lr=0.2)
+    assert caught.value.hint == "name a place that may be written to, as an absolute path or a URL"
+
+
+def test_a_place_that_fails_is_one_line() -> None:
+    with pytest.raises(TrackerStoreError, match=r"^can't write runs at `/proc/nowhere`: .*No such file.*$") as caught:
+        create("/proc/nowhere").add_metadata(RUN, lr=0.2)
+    assert isinstance(caught.value, OSError)
+
+
+def test_a_record_that_is_damaged_is_told(tmp_path: Path) -> None:
+    tracker = create(str(tmp_path))
+    tracker.add_metadata("run", lr=0.1)
+    (record,) = (tmp_path / "run" / "metadata").iterdir()
+    record.write_text("{" + " " * 1000 + "\n")
+    with pytest.raises(TrackerStoreError, match=f"^can't read runs at `{tmp_path}`: .{{10,320}}$"):
+        tracker.metadata("run")
+
+
 def test_file_names_sort_by_time_and_are_unique() -> None:
     names = [generate_filename() for _ in range(100)]
     assert len(set(names)) == 100
@@ -267,6 +293,9 @@ def test_the_home_folder_may_be_abbreviated(tmp_path: Path, monkeypatch: pytest.
         pytest.param("", "does not know where to keep runs", id="empty"),
         pytest.param("runs", "needs an absolute place, not `runs`", id="relative"),
         pytest.param("file://runs", "needs an absolute place", id="relative-url"),
+        pytest.param("dir://tmp", "`dir` needs another file system behind it", id="nothing-behind"),
+        pytest.param("zip://runs::file:///nowhere.zip", "cannot use.*No such file", id="no-archive"),
+        pytest.param("ftp://127.0.0.1:9/x", "cannot use.*refused", id="no-server"),
         pytest.param("nosuch://bucket/x", "cannot use `nosuch://bucket/x`", id="protocol"),
         pytest.param("/nowhere/conf.json", "cannot be read", id="no-file"),
         pytest.param("conf.json", "needs an absolute place", id="relative-file"),
