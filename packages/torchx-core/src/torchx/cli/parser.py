@@ -72,7 +72,7 @@ class TorchXArgumentParser(argparse.ArgumentParser):
             self._exit(UsageError(f"unexpected argument `{word}`", hint=f"see `{self.prog} --help`"))
         name = word.partition("=")[0]
         near = nearest(name, self.option_strings())
-        hint = " ".join(filter(None, (near, self.unknown_hint.format(word=word)))) or f"see `{self.prog} --help`"
+        hint = " ".join(filter(None, (near, self.unknown_hint.replace("{word}", word)))) or f"see `{self.prog} --help`"
         self._exit(UsageError(f"unknown option `{name}` of `{self.prog}`", hint=hint))
 
     def _add_twins(self) -> None:

@@ -37,6 +37,13 @@ class TransformRequest:
     cfg: Mapping[str, CfgVal] = field(default_factory=dict)
     parent_run_id: str | None = None
 
+    def __repr__(self) -> str:
+        """For logs: with the secrets hidden."""
+        from torchx.util.masked_repr import masked_repr
+        from torchx.util.masking import job_secrets
+
+        return masked_repr(self, data=("cfg",), secrets=job_secrets(self.app))
+
 
 @dataclass(frozen=True, kw_only=True)
 class AppSubmitted:

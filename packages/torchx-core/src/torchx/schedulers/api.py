@@ -84,6 +84,12 @@ class DescribeAppResponse:
     roles: List[Role] = field(default_factory=list)
     name: str = ""
 
+    def __repr__(self) -> str:
+        """As of any dataclass, with the secrets hidden."""
+        from torchx.util.masked_repr import masked_repr
+
+        return masked_repr(self, data=("msg", "structured_error_msg", "metadata"))
+
 
 @dataclass
 class ListAppResponse:

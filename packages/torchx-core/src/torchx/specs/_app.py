@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from reprlib import recursive_repr
 
 from torchx.errors import UsageError, nearest
 from torchx.specs._mounts import BindMount, DeviceMount, VolumeMount  # noqa: TC001  (see below)
@@ -77,6 +78,10 @@ class AppDryRunInfo(Generic[T, C]):
         return mask_text(self._fmt(self.request), job_secrets(self._app, self._cfg))
 
 
+_ROLE_DATA = ("image", "entrypoint", "args", "env", "metadata", "overrides")
+"""The attributes of a role in which secrets are hidden by their names."""
+
+
 @dataclass
 class Role:
     """A set of equal replicas.
@@ -128,6 +133,13 @@ class Role:
         """
         return dryrun_info
 
+    @recursive_repr("...")
+    def __repr__(self) -> str:
+        """As of any dataclass, with the secrets hidden: a job is often printed or logged."""
+        from torchx.util.masked_repr import masked_repr
+
+        return masked_repr(self, data=_ROLE_DATA)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Role:
         import copy
 
@@ -163,6 +175,16 @@ class AppDef:
     name: str
     roles: list[Role] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @recursive_repr("...")
+    def __repr__(self) -> str:
+        """As of any dataclass, with the secrets hidden, also where one role knows that of another."""
+        from torchx.util.masked_repr import masked_repr
+        from torchx.util.masking import data_secrets
+
+        roles = [role for role in self.roles or () if isinstance(role, Role)]
+        secrets = data_secrets(*(getattr(role, name) for role in roles for name in _ROLE_DATA))
+        return masked_repr(self, data=("metadata",), secrets=secrets)
 
     def get_role(self, name: str) -> Role:
         """The role of that name.

@@ -60,6 +60,10 @@ def is_started(state: AppState) -> bool:
     return state is AppState.RUNNING or state in _TERMINAL
 
 
+_TOLD = ("structured_error_msg",)
+"""What a program says of itself; anything may stand there."""
+
+
 @dataclass
 class ReplicaStatus:
     """Status of one replica.
@@ -79,6 +83,12 @@ class ReplicaStatus:
     hostname: str
     structured_error_msg: str = NONE
     hostaddr: str | None = None
+
+    def __repr__(self) -> str:
+        """As of any dataclass, with the secrets hidden: programs report what they had in hand."""
+        from torchx.util.masked_repr import masked_repr
+
+        return masked_repr(self, data=_TOLD)
 
 
 @dataclass
@@ -117,6 +127,12 @@ class AppStatus:
     ui_url: str | None = None
     roles: list[RoleStatus] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        """As of any dataclass, with the secrets hidden."""
+        from torchx.util.masked_repr import masked_repr
+
+        return masked_repr(self, data=("msg", *_TOLD))
+
     def is_terminal(self) -> bool:
         """Whether the job has ended for good."""
         return is_terminal(self.state)
@@ -148,12 +164,15 @@ class AppStatus:
     def format(self, filter_roles: list[str] | None = None) -> str:
         """The status for a reader: one line a fact, then one line a replica, errors below the replica they belong to.
 
+        Secrets in what programs have reported are hidden.
+
         Args:
             filter_roles: names of the roles to tell; None tells all.
         """
         from torchx.specs._status_format import format_status
+        from torchx.util.masking import mask_text
 
-        return format_status(self, self._roles(filter_roles))
+        return mask_text(format_status(self, self._roles(filter_roles)))
 
     def _roles(self, names: list[str] | None) -> list[RoleStatus]:
         return self.roles if names is None else [role for role in self.roles if role.role in names]

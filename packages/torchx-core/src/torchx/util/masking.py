@@ -19,6 +19,7 @@ __all__ = [
     "MASK",
     "attach_secrets",
     "attached_secrets",
+    "data_secrets",
     "is_secret_name",
     "job_secrets",
     "mask_args",
@@ -110,6 +111,11 @@ def secret_values(env: Mapping[str, str] | None = None, args: Sequence[str] = ()
     """
     found = {*_secrets_in(dict(env or {})), *_secrets_in_args(args)}
     return {value for value in found if len(value) >= _SHORTEST_SOUGHT}
+
+
+def data_secrets(*parts: object) -> set[str]:
+    """The values that `mask_data` hides in some plain data, to look for them in other texts."""
+    return {value for part in parts for value in _secrets_in(part) if len(value) >= _SHORTEST_SOUGHT}
 
 
 def job_secrets(app: AppDef | None, cfg: object = None) -> set[str]:

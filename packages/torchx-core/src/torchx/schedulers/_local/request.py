@@ -42,6 +42,11 @@ class ReplicaParam:
     combined: str | None = None
     cwd: str | None = None
 
+    def __repr__(self) -> str:
+        from torchx.util.masked_repr import masked_repr
+
+        return masked_repr(self, data=("args", "env"))
+
 
 @dataclass
 class PopenRequest:
