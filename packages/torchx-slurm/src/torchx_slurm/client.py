@@ -105,7 +105,8 @@ class SlurmClient(BatchSystem):
         options = f"--allocations --starttime=now-{DAYS_IN_2_WEEKS}days {_SACCT_SHAPE} --format={fields}".split(" ")
         try:
             past = parse_text.parse_sacct(self._sacct(options, own=True).text)
-        except SlurmError:  # no accounting
+        except (SlurmError, TransientError) as error:  # no accounting, or not now
+            _warn(error)
             past = []
         known = _grouped(live)
         for app_id, ended in _grouped(past).items():
@@ -192,11 +193,9 @@ class SlurmClient(BatchSystem):
         return {found[0] for found in ids if found}
 
     def _sacct(self, options: Sequence[str], *, own: bool = False) -> CommandResult:
-        if own:  # root sees everybody's
-            argv = ["sh", "-c", 'exec sacct --user="$(id -un)" "$@"', "sh", *options]
-        else:
-            argv = ["sacct", *options]
-        result = self._try(argv)
+        # root sees everybody's
+        whose = ["sh", "-c", 'exec sacct --user="$(id -un)" "$@"', "sh"] if own else ["sacct"]
+        result = self._try([*whose, *options])
         if result.returncode == 127 and own:
             raise missing("sacct", self.commands.host)
         if result.returncode or _NO_ACCOUNTING.search(result.stderr):
@@ -217,6 +216,14 @@ class SlurmClient(BatchSystem):
 
 
 _SACCT_SHAPE = f"--noheader --parsable2 --delimiter={parse_text.SEPARATOR}"
+
+
+def _warn(error: TorchXError) -> None:
+    import logging
+
+    from torchx.util.masking import mask_text
+
+    logging.getLogger(__name__).warning("only jobs that slurmctld knows are listed: %s", mask_text(error.message))
 
 
 def _squeue(*filters: str) -> list[str]:

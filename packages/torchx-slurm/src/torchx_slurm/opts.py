@@ -49,10 +49,12 @@ class Opts(StructuredOpts):
     """Show no progress of image builds."""
 
     container: str | None = None
-    """How the site runs a role's image: pyxis or apptainer. Default: images are folders; pyxis with an image builder."""
+    """How the site runs a role's image: pyxis or apptainer. Default: images are folders; with an image builder,
+    pyxis."""
 
     gpus_by: str = "task"
-    """How GPUs are asked for: task (--gpus-per-task), or gres (--gres=gpu:N, one replica a node) on sites without it."""
+    """How GPUs are asked for: task (--gpus-per-task), or gres (--gres=gpu:N, one replica a node) on sites without
+    that."""
 
     ssh_host: str | None = None
     """Login node to submit from over SSH. Default: Slurm's commands on this machine."""

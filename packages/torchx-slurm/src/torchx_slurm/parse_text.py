@@ -24,7 +24,7 @@ _FIELD = re.compile(r"(?:^| )([A-Z][A-Za-z/:]*)=")
 
 
 def parse_squeue(text: str) -> list[SlurmRow]:
-    """Reads the output of ``squeue --noheader --format=SQUEUE_FORMAT``; lines that are none of its rows are left out."""
+    """Reads the output of ``squeue --noheader --format=SQUEUE_FORMAT``; what is none of its rows is left out."""
     rows = []
     for line in text.split("\n"):
         fields = line.split(SEPARATOR, 6)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from torchx.errors import UsageError
-from torchx.schedulers.role_checks import check_roles
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line
 from torchx.schedulers.batch.replica_script import ENV_RANK0_HOST, ReplicaCommand, replica_script
 from torchx.schedulers.batch.replica_states import LOGS_FOLDER
 from torchx.schedulers.batch.request import BATCH_LOG, SCRIPT_FILE, BatchRequest
+from torchx.schedulers.role_checks import check_roles
 from torchx.specs.api import AppDef, CfgVal, RetryPolicy, Role, macros
 from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass, field
@@ -119,9 +119,10 @@ def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: s
     for role in app.roles:
         check_mounts(role, container)
         request.roles.append(_role_request(app, role, opts, common, container, folder, overlays))
-    if any(role.requeues for role in request.roles):
-        for component in request.roles:
-            component.sbatch.setdefault("requeue", True)
+    requeue = "requeue" if any(role.requeues for role in request.roles) else "no-requeue"
+    for component in request.roles:
+        if not {"requeue", "no-requeue"} & {*component.sbatch}:
+            component.sbatch[requeue] = True
     return request
 
 

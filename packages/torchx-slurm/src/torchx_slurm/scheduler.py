@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torchx.schedulers.batch.scheduler import BatchScheduler
-from torchx.specs.api import AppDef, CfgVal, runopts
 from torchx_slurm.client import SlurmClient, SlurmError
 from torchx_slurm.opts import Opts
 from torchx_slurm.request import SlurmBatchRequest, SlurmRoleRequest, build_request
@@ -14,7 +11,10 @@ from torchx_slurm.workspace import SlurmWorkspaceMixin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torchx.schedulers.batch.commands import Commands
+    from torchx.specs.api import AppDef, CfgVal, runopts
 
 __all__ = [
     "SLURM_STATES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torchx.schedulers.batch.request import RECORD_FILE
-from torchx.schedulers.batch.scheduler import END_FILE
+from torchx.schedulers.batch.scheduler import ATTEMPT_FILE, END_FILE
 from torchx.util.light_dataclass import dataclass
 from torchx.util.shlex import quote
 
@@ -37,6 +37,7 @@ elif [ "$owner" != "$SLURM_JOB_ID" ]; then
 fi
 rm -f "$folder/{end}" "$folder/failed"
 attempt=${{SLURM_RESTART_COUNT:-0}}
+echo "$attempt" >"$folder/{attempt}"
 
 address() {{  # of the first of some nodes
   first=$(scontrol show hostnames "$1" | head -n 1)
@@ -54,10 +55,8 @@ finish() {{  # the exit status
 
 give_up() {{  # a role has failed for good
   trap '' ALRM
-  code=1 retries=0
-  read -r code retries <"$folder/failed"
-  failures=$(wc -l 2>/dev/null <"$folder/failures" || echo 0)
-  if [ "$failures" -lt "$retries" ] && echo "$code" >>"$folder/failures"; then
+  read -r code retries <"$folder/failed" || code=1 retries=0
+  if [ "$attempt" -lt "$retries" ]; then
     echo "torchx: exit status $code, the job is queued again" >&2
     scontrol requeue "$SLURM_JOB_ID" && sleep 300  # Slurm ends this script
   fi
@@ -116,7 +115,7 @@ def batch_script(steps: Sequence[RoleStep], *, folder: str) -> str:
         steps: one for each role, in the order of the job's components.
         folder: the job's folder.
     """
-    parts = [HEAD.format(folder=quote(folder), record=RECORD_FILE, end=END_FILE), "pids=\n"]
+    parts = [HEAD.format(folder=quote(folder), record=RECORD_FILE, end=END_FILE, attempt=ATTEMPT_FILE), "pids=\n"]
     several = len(steps) > 1
     for index, step in enumerate(steps):
         group = [f"--het-group={index}"] if several else []

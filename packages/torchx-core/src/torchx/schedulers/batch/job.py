@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 
-from torchx.specs.api import AppState
 from torchx.util.light_dataclass import dataclass, field
 
 TYPE_CHECKING = False
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from torchx.schedulers.batch.commands import Commands
     from torchx.schedulers.batch.request import BatchRequest
+    from torchx.specs.api import AppState
 
 
 @dataclass

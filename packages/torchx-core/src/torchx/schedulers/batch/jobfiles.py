@@ -6,11 +6,12 @@ import abc
 import os
 
 from torchx.errors import TorchXError
-from torchx.schedulers.batch.commands import Commands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from torchx.schedulers.batch.commands import Commands
 
 
 class JobFilesError(TorchXError):
@@ -110,7 +111,10 @@ _MAKE = (
     'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; umask 077 && mkdir -p -- "$1" && cd -- "$1" && pwd -P'
 )
 _WRITE = 'umask 077 && cd -- "$1" && tar -xf -'
-_READ = 'cd -- "$1" 2>/dev/null || exit 0; shift; for f; do [ -f "$f" ] && printf "%s\\0" "$f"; done | tar --null -cf - -T -'
+_READ = (
+    'cd -- "$1" 2>/dev/null || exit 0; shift; '
+    'for f; do [ -f "$f" ] && printf "%s\\0" "$f"; done | tar --null -cf - -T -'
+)
 _REMOVE = 'rm -rf -- "$1"'
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
 from torchx.errors import TransientError
+from torchx.schedulers.batch.replica_states import parse_note
 from torchx.schedulers.lines import LineAssembler
 from torchx.schedulers.log_sources import FileSource, polled
 from torchx.schedulers.logs import LogChunk, TransientLogError
-from torchx.schedulers.batch.replica_states import parse_note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,11 +47,9 @@ class ReplicaFile:
         """Whether nothing will be written any more."""
         if not self._finished():
             return False
-        try:
+        with contextlib.suppress(OSError):  # never begun
             # Opening makes an NFS client ask for the file's size; what another node wrote last would be missed else.
             os.close(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC))
-        except OSError:  # never begun
-            pass
         return True
 
     def close(self) -> None:
@@ -192,7 +191,7 @@ class RemoteLogs:
         rest = memoryview(result.stdout)
         found = False
         for path in wanted:
-            size, _, rest_bytes = bytes(rest[:32]).partition(b"\n")
+            size = bytes(rest[:32]).partition(b"\n")[0]
             rest = rest[len(size) + 1 :]
             count = int(size)
             self._fresh[path] = bytes(rest[:count])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from _thread import allocate_lock
 
 from torchx.errors import TransientError
 from torchx.util.light_generic import Generic, TypeVar
@@ -44,6 +45,7 @@ class StatusPoll(Generic[T]):
         self._due = float("-inf")
         self._answer: T | None = None
         self._known = False
+        self._lock = allocate_lock()
 
     def last(self) -> T:
         """The answer, at most as old as the pause.
@@ -51,15 +53,18 @@ class StatusPoll(Generic[T]):
         Raises:
             TransientError: asking failed, and it is too early to ask again.
         """
-        if self._clock() >= self._due:
-            self._due = self._clock() + self._pause  # also where asking fails: a failure is no reason to ask more often
-            answer = self._ask()
-            changed = answer != self._answer
-            self._pause = self._first if changed else min(self._pause * GROWTH, self._longest)
-            self._answer = answer
-            self._due = self._clock() + self._pause
-            self._known = True
+        with self._lock:  # who comes while it is asked for waits for that answer
+            if self._clock() >= self._due:
+                self._renew()
         if not self._known:
             raise TransientError("the state is not known now, and is asked for again later")
         answered: T = self._answer  # type: ignore[assignment]  # it is known
         return answered
+
+    def _renew(self) -> None:
+        self._due = self._clock() + self._pause  # also where asking fails: a failure is no reason to ask more often
+        answer = self._ask()
+        changed = answer != self._answer
+        self._pause = self._first if changed else min(self._pause * GROWTH, self._longest)
+        self._answer, self._known = answer, True
+        self._due = self._clock() + self._pause

@@ -19,7 +19,7 @@ from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, is_t
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
-    from typing import Any, List, Optional
+    from typing import Any, List, Optional  # noqa: UP035  # `list` is a method here
 
     from torchx.schedulers.batch.commands import Commands
     from torchx.schedulers.batch.jobfiles import JobFiles
@@ -38,6 +38,10 @@ DETAILED = 50
 
 END_FILE = "end"
 """In a job's folder: the exit status of its script, once that has ended for good."""
+
+
+ATTEMPT_FILE = "attempt"
+"""In a job's folder: how often its script had been started before the last time."""
 
 
 class JobPlace:
@@ -218,6 +222,9 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         response.name = record["name"]
         response.metadata = record["metadata"]
         response.roles = [role_from_record(role) for role in record["roles"]]
+        if job.restarts < 0:
+            job.restarts = self._restarts(job, place)
+        response.num_restarts = job.restarts
         try:
             notes = read_notes(self._files(place.host), place.folder, record)
         except TorchXError:  # the states are right without them
@@ -232,13 +239,22 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             replicas = {(r.role, r.id): r.structured_error_msg for s in response.roles_statuses for r in s.replicas}
             response.structured_error_msg = replicas.get((role, k), NONE)
 
+    def _restarts(self, job: BatchJob, place: JobPlace) -> int:
+        """How often the job was started again, by its script's own note."""
+        text = self._noted(place, ATTEMPT_FILE)
+        if not text.isdigit():
+            return 0
+        return int(text) + (job.state in (AppState.SUBMITTED, AppState.PENDING))
+
+    def _noted(self, place: JobPlace, name: str) -> str:
+        try:
+            return self._files(place.host).read(place.folder, [name]).get(name, b"").decode("ascii", "replace").strip()
+        except TorchXError:
+            return ""
+
     def _by_its_own_note(self, app_id: str, place: JobPlace) -> BatchJob | None:
         """A job that the batch system has forgotten, or can't tell about now, by the exit status that it noted."""
-        try:
-            data = self._files(place.host).read(place.folder, [END_FILE])
-        except TorchXError:
-            return None
-        text = data.get(END_FILE, b"").decode("ascii", "replace").strip()
+        text = self._noted(place, END_FILE)
         if not text.isdigit():
             return None
         state = AppState.SUCCEEDED if text == "0" else AppState.FAILED
@@ -256,7 +272,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
 
         return AppDryRunInfo(job.native, lambda native: json.dumps(native, indent=2, default=str))
 
-    def list(self, cfg: Mapping[str, CfgVal] | None = None) -> List[ListAppResponse]:
+    def list(self, cfg: Mapping[str, CfgVal] | None = None) -> List[ListAppResponse]:  # noqa: UP006
         hidden = self._registry.deleted_ids()
         return [
             ListAppResponse(app_id=job.app_id, state=job.state, name=job.name)
