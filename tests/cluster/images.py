@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tests.cluster.docker_engine import Client
 
-#: What is set in a base image.
-SETTINGS = ('ENTRYPOINT ["/bin/sh", "-c"]', "ENV COLOR=blue")
+#: What is set in a base image; an engine that builds gives a PATH to an image that has none, as it does to containers.
+SETTINGS = ('ENTRYPOINT ["/bin/sh", "-c"]', "ENV COLOR=blue", "ENV PATH=/usr/local/bin:/usr/bin:/bin")
 
 
 def root_archive(folders: Mapping[str, tuple[int, int]], links: Mapping[str, str]) -> bytes:

@@ -1,0 +1,302 @@
+"""Parts of a real cluster die while jobs are submitted, waited for and followed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.cluster.test_slurm_states import LOST, forgotten
+from tests.cluster.test_slurm_submission import submitted
+from torchx.errors import TorchXError
+from torchx.runner import get_runner
+from torchx.specs.api import AppState, Resource, is_terminal
+from torchx.testing.waiting import until, within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.cluster.slurm_cluster import SlurmCluster
+    from tests.cluster.slurm_commands import WrappedCommands
+    from torchx.testing.jobs import Jobs
+
+T = TypeVar("T")
+
+#: Seconds that the controller is away.
+AWAY = 6
+#: Seconds in which a submission must have given up.
+GIVES_UP = 240
+
+LOST_ANSWER = """
+if [ -e "$0.done" ]; then exec $real "$@"; fi
+touch "$0.done"
+$real "$@" >/dev/null
+echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2
+exit 1
+"""
+TRANSIENT = """
+if [ -e "$0.done" ]; then exec $real "$@"; fi
+touch "$0.done"
+echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2
+exit 1
+"""
+
+
+def while_away(slurm: SlurmCluster, do: Callable[[], T]) -> T:
+    """What a function returns during which the controller is killed, and comes back after a while."""
+    slurm.kill("slurmctld")
+    with ThreadPoolExecutor(1) as pool:
+        doing = pool.submit(do)
+        time.sleep(AWAY)
+        slurm.start_slurmctld()  # here: it ends with the thread that starts it
+        return doing.result(120)
+
+
+def test_submission_waits_for_a_controller_that_comes_back(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("echo hello")))
+    app_id = while_away(slurm, lambda: slurm_jobs.schedule(info))
+    assert slurm_jobs.lines(app_id) == ["hello\n"]
+    assert slurm_jobs.listed() == [app_id]
+
+
+def test_submission_gives_up_in_the_end_and_leaves_no_job(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("sleep 600")))
+    slurm.kill("slurmctld", signal.SIGTERM)
+    with pytest.raises(TorchXError) as caught:
+        within(GIVES_UP, lambda: slurm_jobs.scheduler.schedule(info), "the submission")
+    assert "\n" not in caught.value.message
+    assert "slurm" in caught.value.message.lower()
+    slurm.repair()
+    assert slurm.command("squeue", "--noheader") == ""
+    app_id = slurm_jobs.schedule(info)
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+
+
+@pytest.mark.parametrize("code", [LOST_ANSWER, TRANSIENT], ids=["the job exists", "there is no job"])
+def test_lost_answer_of_sbatch_makes_no_second_job(
+    slurm: SlurmCluster, slurm_jobs: Jobs, commands: WrappedCommands, code: str
+) -> None:
+    commands.replace("sbatch", code)
+    app_id = slurm_jobs.run("echo once")
+    assert slurm_jobs.lines(app_id) == ["once\n"]
+    assert len(slurm.command("squeue", "--noheader", "--states=all", "--format=%i").split()) >= 1
+    assert slurm_jobs.listed() == [app_id]
+    assert [app.app_id for app in slurm_jobs.scheduler.list()] == [app_id]
+
+
+def test_lost_answer_is_found_again_by_another_process(
+    slurm: SlurmCluster, slurm_jobs: Jobs, commands: WrappedCommands
+) -> None:
+    """The first process died between the submission and its note about it."""
+    info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("sleep 600")))
+    commands.replace("sbatch", '$real "$@" >/dev/null; kill -9 $PPID; exit 1')
+    child = _fork(lambda: slurm_jobs.scheduler.schedule(info))
+    assert child == -signal.SIGKILL
+    commands.restore()
+    app_id = slurm_jobs.schedule(info)
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    assert len(slurm.command("squeue", "--noheader").splitlines()) == 1
+
+
+def test_waiting_survives_the_controller(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    with get_runner("test") as runner:
+        app_id = slurm_jobs.run(f"sleep {AWAY * 2}")
+        slurm_jobs.reach(app_id, AppState.RUNNING)
+        slurm.await_saved()
+        status = while_away(slurm, lambda: runner.wait(f"slurm://test/{app_id}", wait_interval=1))
+    assert status is not None
+    assert status.state == AppState.SUCCEEDED
+
+
+def test_state_is_unknown_without_a_controller(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    app_id = slurm_jobs.run("sleep 600")
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    slurm.await_saved()
+    slurm.kill("slurmctld")
+    described = slurm_jobs.describe(app_id)
+    assert described.state == AppState.UNKNOWN
+    assert "controller" in described.msg
+    slurm.repair()
+    assert slurm_jobs.describe(app_id).state == AppState.RUNNING
+
+
+def test_following_survives_the_controller(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    app_id = slurm_jobs.run(f"for n in $(seq {AWAY * 2}); do echo $n; sleep 1; done")
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    slurm.await_saved()
+    lines = while_away(slurm, lambda: slurm_jobs.lines(app_id))
+    assert lines == [f"{n + 1}\n" for n in range(AWAY * 2)]
+
+
+def test_without_accounting_slurmctld_is_asked(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    slurm.kill("slurmdbd")
+    good, bad = slurm_jobs.run("true"), slurm_jobs.run("exit 4")
+    assert slurm_jobs.end(good).state == AppState.SUCCEEDED
+    assert slurm_jobs.end(bad).state == AppState.FAILED
+    assert {good, bad} <= {app.app_id for app in slurm_jobs.scheduler.list()}
+    running = slurm_jobs.run("sleep 600")
+    slurm_jobs.reach(running, AppState.RUNNING)
+    slurm_jobs.scheduler.cancel(running)
+    assert slurm_jobs.end(running).state == AppState.CANCELLED
+
+
+def test_what_only_the_accounting_knows_is_unknown_while_it_is_away(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    """Never gone: `None` would say that there is no such job. What the job itself wrote down may still tell its end."""
+    app_id = slurm_jobs.run("true")
+    slurm_jobs.end(app_id)
+    forgotten(slurm, app_id)
+    slurm.kill("slurmdbd")
+    assert slurm_jobs.describe(app_id).state in (AppState.UNKNOWN, AppState.SUCCEEDED)
+    slurm.repair()
+    assert slurm_jobs.describe(app_id).state == AppState.SUCCEEDED
+
+
+def test_dead_node_fails_the_job_and_is_named(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    role = slurm_jobs.role("sleep 600", num_replicas=2)
+    role.resource = Resource(cpu=16, gpu=0, memMB=64)
+    app_id = submitted(slurm_jobs, role, constraint="fast")
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    slurm.kill_node("n4")
+    slurm_jobs.timeout = LOST
+    described = slurm_jobs.end(app_id)
+    assert described.state == AppState.FAILED
+    assert "node" in described.msg.lower()
+    assert slurm_jobs.lines(app_id, should_tail=False) == []
+
+
+def test_dead_node_of_one_role_fails_the_job(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    roles = [slurm_jobs.role("sleep 600", name=name) for name in ("one", "two")]
+    roles[1].resource = Resource(cpu=16, gpu=0, memMB=64)
+    app_id = slurm_jobs.submit(*roles)
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    nodes = slurm.command("squeue", "--noheader", "--format=%i %N").split()
+    slurm.kill_node(dict(zip(nodes[::2], nodes[1::2], strict=True))[f"{app_id}+1"])
+    slurm_jobs.timeout = LOST
+    assert slurm_jobs.end(app_id).state == AppState.FAILED
+    until(lambda: not slurm.command("squeue", "--noheader"), 60, "the end of the other role")
+
+
+def test_dead_node_is_one_of_the_retries(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    role = slurm_jobs.role("echo try; sleep ${1}", "600")
+    role.max_retries = 1
+    app_id = submitted(slurm_jobs, role, constraint="fast")
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    until(lambda: slurm_jobs.lines(app_id, should_tail=False), 30, "the first try")
+    slurm.kill_node(slurm.command("squeue", "--noheader", f"--jobs={app_id}", "--format=%N").strip())
+    until(lambda: slurm_jobs.describe(app_id).num_restarts == 1, LOST, "the restart")
+    assert slurm_jobs.describe(app_id).state == AppState.PENDING
+    slurm.command("scontrol", "update", f"JobId={app_id}", "StartTime=now")  # Slurm waits two minutes
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    until(lambda: slurm_jobs.lines(app_id, should_tail=False) == ["try\n"] * 2, 30, "the second try")
+
+
+def test_requeued_from_outside_runs_again(slurm: SlurmCluster, slurm_jobs: Jobs, tmp_path: Path) -> None:
+    role = slurm_jobs.role(f"echo try; mkdir {tmp_path}/there || exit 0; sleep 600")
+    role.max_retries = 1
+    app_id = slurm_jobs.submit(role)
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    until(lambda: (tmp_path / "there").exists(), 30)
+    slurm.command("scontrol", "requeue", app_id)
+    until(lambda: slurm_jobs.describe(app_id).state == AppState.PENDING, 60, "the job to wait again")
+    slurm.command("scontrol", "update", f"JobId={app_id}", "StartTime=now")
+    described = slurm_jobs.end(app_id)
+    assert described.state == AppState.SUCCEEDED
+    assert described.num_restarts == 1
+    assert slurm_jobs.lines(app_id) == ["try\n"] * 2
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder with room for 256 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_full_disk_is_told_in_one_line_and_leaves_no_job(
+    slurm: SlurmCluster, slurm_jobs: Jobs, small_disk: Path
+) -> None:
+    with contextlib.suppress(OSError), (small_disk / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    with pytest.raises(TorchXError, match="No space left on device") as caught:
+        submitted(slurm_jobs, slurm_jobs.role("true"), job_dir=str(small_disk))
+    assert "\n" not in caught.value.message
+    assert str(small_disk) in caught.value.message
+    assert slurm.command("squeue", "--noheader") == ""
+    assert slurm_jobs.scheduler.list() == []
+    (small_disk / "full").unlink()
+    app_id = submitted(slurm_jobs, slurm_jobs.role("true"), job_dir=str(small_disk))
+    assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
+
+
+def test_disk_that_is_full_in_the_end_still_has_a_state(slurm_jobs: Jobs, small_disk: Path) -> None:
+    role = slurm_jobs.role("seq 1000000 || exit 1")
+    app_id = submitted(slurm_jobs, role, job_dir=str(small_disk))
+    described = slurm_jobs.end(app_id)
+    assert described.state == AppState.FAILED
+    lines = slurm_jobs.lines(app_id, should_tail=False)
+    assert lines[:3] == ["1\n", "2\n", "3\n"]
+
+
+def test_two_submissions_into_one_job_dir_at_once(slurm: SlurmCluster, slurm_jobs: Jobs, tmp_path: Path) -> None:
+    """Each brings its own version of the project, as two shells do."""
+    shared = tmp_path / "shared"
+    shells = []
+    for n in range(2):
+        project = tmp_path / f"project{n}"
+        project.mkdir()
+        (project / "which.txt").write_text(f"project {n}\n")
+        command = [sys.executable, "-m", "torchx", "run", "-s", "slurm", "-cfg", f"job_dir={shared}"]
+        command += ["--workspace", str(project), "utils.sh", "--num_replicas", "2", "--", "cat", "which.txt"]
+        shells.append(subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    ended = [shell.communicate(timeout=120) for shell in shells]
+    assert [shell.returncode for shell in shells] == [0, 0], ended
+    for n, (out, _) in enumerate(ended):
+        app_id = out.split()[0].rsplit("/", 1)[1]
+        slurm_jobs.own(app_id)
+        assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
+        assert [slurm_jobs.lines(app_id, "sh", k) for k in range(2)] == [[f"project {n}\n"]] * 2
+
+
+def test_cancel_of_a_job_on_a_dead_node(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+    role = slurm_jobs.role("sleep 600")
+    app_id = submitted(slurm_jobs, role, constraint="fast")
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    slurm.kill_node(slurm.command("squeue", "--noheader", f"--jobs={app_id}", "--format=%N").strip())
+    slurm_jobs.scheduler.cancel(app_id)
+    slurm_jobs.timeout = LOST
+    assert is_terminal(slurm_jobs.end(app_id).state)
+
+
+def test_controller_that_forgot_the_start_of_a_job_does_not_run_it_twice(
+    slurm: SlurmCluster, slurm_jobs: Jobs, tmp_path: Path
+) -> None:
+    """It is killed before it has written down that the job runs; Slurm then tries to start the job again."""
+    app_id = slurm_jobs.run(f"echo run >>{tmp_path}/runs; sleep 15")
+    until((tmp_path / "runs").exists, 60, "the start")
+    slurm.kill("slurmctld")
+    slurm.repair()
+    time.sleep(2)
+    until(lambda: slurm_jobs.describe(app_id).state != AppState.UNKNOWN, 60, "a state")
+    assert (tmp_path / "runs").read_text() == "run\n"
+
+
+def _fork(do: Callable[[], object]) -> int:
+    """Runs a function in a child; returns its exit status, negative for a signal."""
+    if not (pid := os.fork()):
+        try:
+            do()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
