@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 APP_ID = re.compile(r"([A-Za-z_][\w.]*)-([bcdfghjklmnpqrstvwxz][bcdfghjklmnpqrstvwxz0-9]{11,14})\b")
 STATUS = re.compile(r"\s+# exit status (\d+)$")
 COMMAND_TIMEOUT = 120.0
+NOTEBOOK_MODULES = ("torchx.notebook",)
+"""What a notebook has imported before its first cell."""
 
 
 class PageError(Exception):
@@ -64,6 +66,8 @@ class Page:
                 self.command(command, expected)
         elif block["language"] == "python":
             self.python(self.placed(text), block["line"])
+        elif block["language"] == "ipython":
+            self.cells(text)
 
     def placed(self, text: str) -> str:
         """A text with this run's own folder for temporary files."""
@@ -83,6 +87,17 @@ class Page:
         self.program.write_text(self.source)
         linecache.checkcache(str(self.program))
         exec(compile(padding + text, str(self.program), "exec"), vars(self.module))
+
+    def cells(self, text: str) -> None:
+        """Runs the cells of a notebook, which empty lines separate; what a cell's magic needs is there already."""
+        from IPython.core.interactiveshell import InteractiveShell
+        from traitlets.config import Config
+
+        shell: Any = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+        for module in NOTEBOOK_MODULES:
+            shell.run_cell(f"import {module}").raise_error()
+        for cell in text.split("\n\n"):
+            shell.run_cell(cell).raise_error()
 
     def command(self, command: str, expected: list[str]) -> None:
         wanted_status = 0

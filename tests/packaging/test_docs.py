@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import configparser
 import doctest
 import importlib
 import inspect
-import json
 import os
 import pkgutil
 import re
@@ -14,27 +12,25 @@ import runpy
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 import torchx
 from tests.packaging.blocks import Block, read_blocks
+from tests.packaging.pages import CHECKED, EXECUTED, ROOT, check_form, run_page
 from torchx.plugins import PluginType, hookspecs, registry
 from torchx.plugins._markers import LIFECYCLE_HOOKS
-from torchx.util.configfile import toml_loads
 
-ROOT = Path(__file__).resolve().parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "packages").glob("*/README.md")),
     *sorted(p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts),
 ]
-EXECUTED = {"python", "console"}
-CHECKED = {"toml", "ini", "yaml", "json", "bash"}
 PROSE = {"text", "gitignore", "dockerfile"}
 DEV_COMMANDS = {
     "git clone <this repository> torchx && cd torchx && python3 dev.py demo",
@@ -63,59 +59,14 @@ def test_pages_do_what_they_show(page: Path, tmp_path: Path) -> None:
     blocks = [b for b in read_blocks(page) if (b.path or b.language in EXECUTED) and not is_dev_command(b)]
     if not any(b.language in EXECUTED for b in blocks):
         return
-    folders = {name: tmp_path / name for name in ("home/project", "bin", "site", "run", "tmp")}
-    for folder in folders.values():
-        folder.mkdir(parents=True)
-    make_tools(folders["bin"])
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TORCHX", "PYTEST", "COV"))}
-    environment |= {
-        "HOME": str(tmp_path / "home"),
-        "PATH": os.pathsep.join([str(folders["bin"]), os.path.dirname(sys.executable), environment["PATH"]]),
-        "PYTHONPATH": os.pathsep.join([str(folders["site"]), str(ROOT)]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "DOCS_SITE": str(folders["site"]),
-        "DOCS_TMP": str(folders["tmp"]),
-        "DOCS_PROGRAM": str(folders["run"] / "page.py"),
-        "EXAMPLES": str(ROOT / "examples"),
-        "COLUMNS": "100",
-        "NO_COLOR": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests/packaging/page_runner.py")],
-        input=json.dumps({"page": page_id(page), "blocks": [vars(b) for b in blocks]}),
-        cwd=folders["home/project"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    done = run_page(page_id(page), blocks, tmp_path)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-
-
-def make_tools(folder: Path) -> None:
-    """``pip`` and ``python3`` as the pages call them."""
-    for name, command in {
-        "pip": f"{sys.executable} {ROOT}/tests/packaging/pip_install.py",
-        "python3": sys.executable,
-    }.items():
-        (folder / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-        (folder / name).chmod(0o755)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_configuration_blocks_are_well_formed(page: Path) -> None:
     for block in read_blocks(page):
-        if block.language == "toml":
-            toml_loads(block.text)
-        elif block.language == "json":
-            json.loads(block.text)
-        elif block.language == "yaml":
-            assert list(yaml.safe_load_all(block.text))
-        elif block.language == "ini":
-            configparser.ConfigParser(allow_no_value=True, interpolation=None).read_string(block.text)
-        elif block.language == "bash":
-            subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)
+        check_form(block)
 
 
 def test_the_readme_begins_with_the_two_commands() -> None:

@@ -1,6 +1,8 @@
 """A workspace that is written from the cells of a notebook.
 
-The cell magic ``%%workspacefile PATH`` writes its cell to a file of an in-memory workspace, ready to be submitted::
+The cell magic ``%%workspacefile PATH`` writes its cell to a file of an in-memory workspace, ready to be submitted:
+
+.. code-block:: ipython
 
     %%workspacefile train.py
     print("hello from the job")
@@ -8,7 +10,7 @@ The cell magic ``%%workspacefile PATH`` writes its cell to a file of an in-memor
     from torchx.notebook import get_workspace
     from torchx.runner import get_runner
 
-    get_runner().run_component("utils.python", ["--script", "train.py"], "slurm", workspace=get_workspace())
+    get_runner().run_component("utils.python", ["--script", "train.py"], "local_cwd", workspace=get_workspace())
 
 The scheduler must be one that takes workspaces; ``local_cwd`` does.
 Importing this module in a notebook registers the magic.

@@ -1,6 +1,6 @@
 """Distributed training with PyTorch: ``torchrun`` on one or many nodes.
 
-.. code-block:: shell-session
+.. code-block:: console
 
     $ torchx run -s local_cwd dist.ddp -j 1x4 --script train.py -- --epochs 10
     $ torchx run -s kubernetes dist.ddp -j 2x8 -h aws_p4d.24xlarge -m my.trainer

@@ -1,6 +1,6 @@
 """Small jobs of everyday use.
 
-.. code-block:: shell-session
+.. code-block:: console
 
     $ torchx run -s local_cwd utils.echo --msg "hello"
     $ torchx run -s local_cwd utils.sh --num_replicas 2 -- grep -e a -e b words.txt
