@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from torchx.workspace.errors import WorkspaceError
@@ -24,6 +25,7 @@ CLASSIC, BUILDKIT = "1", "2"
 TIMEOUT = (60, 3600)
 #: The last lines of a build that failed, for the error.
 _KEPT_LINES = 10
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def build(engine: Engine, recipe: Recipe, contents: Contents, out: TextIO | None) -> str:
@@ -147,7 +149,7 @@ class _Output:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.strip():
-                self._last = [*self._last, line.rstrip()][-_KEPT_LINES:]
+                self._last = [*self._last, _COLORS.sub("", line).rstrip()][-_KEPT_LINES:]
                 if self._out:
                     print(line.rstrip(), file=self._out)
 
