@@ -77,7 +77,7 @@ class LogChecks(SchedulerContract):
 
     @needs("has_logs")
     def test_follower_gets_lines_while_the_job_runs_and_ends_with_it(self, jobs: Jobs) -> None:
-        app_id = jobs.run("echo ready; sleep 600")
+        app_id = jobs.run("echo ready; exec sleep 600")
         lines = iter(jobs.scheduler.log_iter(app_id, ROLE, should_tail=True))
         assert next(lines) == "ready\n"
         assert jobs.describe(app_id).state == AppState.RUNNING
