@@ -132,5 +132,6 @@ def _fields(line: str) -> dict[str, str]:
 
 def _pairs(line: str) -> Iterator[tuple[str, str]]:
     marks = [*_FIELD.finditer(line)]
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
-        yield mark[1], line[mark.end() : after.start() if after else len(line)]
+    ends = [*(mark.start() for mark in marks[1:]), len(line)]
+    for mark, end in zip(marks, ends, strict=False):
+        yield mark[1], line[mark.end() : end]

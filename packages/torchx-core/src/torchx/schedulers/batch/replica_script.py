@@ -69,8 +69,9 @@ def replica_script(command: ReplicaCommand, *, logs: str, replica: str) -> str:
     """
     exports, behind = _environment(command.env)
     program = [*command.prefix, *map(word, command.args)]
-    if behind:
-        program = ["env", *behind, *program]
+    if behind or (command.args[0].startswith("-") and not command.prefix):
+        # Not all shells let `exec` be told where its options end.
+        program = ["env", "--", *behind, *program]
     lines = [
         "#!/bin/sh",
         "_torchx_app_id=$1 _torchx_rank0=$2 _torchx_attempt=$3",

@@ -1,0 +1,163 @@
+"""The script of a replica, run by real shells."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torchx.errors import UsageError
+from torchx.schedulers.batch.quoting import APP_ID, REPLICA, script_bytes
+from torchx.schedulers.batch.replica_script import ReplicaCommand, replica_script
+from torchx.schedulers.batch.replica_states import ReplicaNote, parse_note
+from torchx.testing import HOSTILE_TEXTS, NOT_UNICODE
+from torchx.testing.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHELLS = ["sh", "bash"]
+STRANGE_NAMES = ["a.b", "a-b", "UID", "IFS", "LINENO", "OPTIND", "LC_ALL", "PATH_", "_", "_torchx_dir", "ünï", "1A"]
+
+
+def started(command: ReplicaCommand, folder: Path, shell: str = "sh") -> subprocess.Popen[bytes]:
+    """Starts replica 2 of a role; its logs are in ``folder/logs/2``."""
+    path = folder / "role.sh"
+    path.write_bytes(script_bytes(replica_script(command, logs=str(folder / "logs"), replica='"$NUMBER"')))
+    return subprocess.Popen(
+        [shell, str(path), "77", "first-host", "0"],
+        env={"PATH": os.environ["PATH"], "NUMBER": "2"},
+        stderr=subprocess.PIPE,
+        cwd=folder,
+    )
+
+
+def run(command: ReplicaCommand, folder: Path, shell: str = "sh") -> int:
+    """Runs it to its end; returns its exit status."""
+    process = started(command, folder, shell)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def read(folder: Path, name: str) -> bytes:
+    return (folder / "logs" / "2" / name).read_bytes()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_arguments_and_variables_arrive_byte_for_byte(shell: str, tmp_path: Path) -> None:
+    texts = [*HOSTILE_TEXTS, *NOT_UNICODE]
+    show = 'import os, sys; os.write(1, b"\\0".join(map(os.fsencode, [*sys.argv[1:], *(os.environ[f"V{i}"] for i in '
+    show += f"range({len(texts)}))])))"
+    command = ReplicaCommand(["python3", "-c", show, *texts], {f"V{i}": text for i, text in enumerate(texts)})
+    assert run(command, tmp_path, shell) == 0, read(tmp_path, "stderr.log")
+    assert read(tmp_path, "stdout.log").split(b"\0") == [os.fsencode(text) for text in texts * 2]
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_variables_of_any_name_arrive(shell: str, name: str, tmp_path: Path) -> None:
+    command = ReplicaCommand(["python3", "-c", f"import os; print(os.environ[{name!r}])"], {name: "va lue"})
+    assert run(command, tmp_path, shell) == 0, read(tmp_path, "stderr.log")
+    assert read(tmp_path, "stdout.log") == b"va lue\n"
+    assert read(tmp_path, "stderr.log") == b""
+
+
+def test_secret_that_would_be_shown_on_a_command_line_is_refused() -> None:
+    with pytest.raises(UsageError, match="MY-API-TOKEN") as caught:
+        replica_script(ReplicaCommand(["true"], {"MY-API-TOKEN": "hunter2"}), logs="/logs", replica="0")
+    assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("program", ["exit", "echo", "cd", "set", "if", ".", "A=b", "-x", "no such", "*"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_program_is_never_a_word_of_the_shell(shell: str, program: str, tmp_path: Path) -> None:
+    code = run(ReplicaCommand([program, "3"], {}), tmp_path, shell)
+    if program == "echo":
+        assert (code, read(tmp_path, "stdout.log")) == (0, b"3\n")
+    else:
+        assert code in (126, 127)
+
+
+def test_values_of_the_run_are_known(tmp_path: Path) -> None:
+    code = 'echo "$1 $2 $ID $TORCHX_RANK0_HOST"; echo "$TORCHELASTIC_ERROR_FILE"'
+    command = ReplicaCommand(["sh", "-c", code, "sh", f"id-{APP_ID}", f"{REPLICA}"], {"ID": APP_ID})
+    assert run(command, tmp_path) == 0
+    assert read(tmp_path, "stdout.log").decode().splitlines() == [
+        "id-77 2 77 first-host",
+        str(tmp_path / "logs" / "2" / "error.json"),
+    ]
+
+
+def test_replica_notes_its_host_and_its_end(tmp_path: Path) -> None:
+    assert run(ReplicaCommand(["sh", "-c", "echo err >&2; exit 3"], {}), tmp_path) == 3
+    note = parse_note(read(tmp_path, "state"))
+    assert note is not None
+    assert (note.attempt, note.host, note.code) == (0, os.uname().nodename, 3)
+    assert note.time > 0
+    assert (read(tmp_path, "stdout.log"), read(tmp_path, "stderr.log")) == (b"", b"err\n")
+
+
+def test_files_are_for_the_user_alone(tmp_path: Path) -> None:
+    run(ReplicaCommand(["true"], {}), tmp_path)
+    assert (tmp_path / "logs" / "2").stat().st_mode & 0o077 == 0
+
+
+def test_program_that_fails_is_started_again_as_often_as_allowed(tmp_path: Path) -> None:
+    assert run(ReplicaCommand(["sh", "-c", "echo try; exit 5"], {}, retries=2), tmp_path) == 5
+    assert read(tmp_path, "stdout.log") == b"try\n" * 3
+    assert run(ReplicaCommand(["sh", "-c", "echo good"], {}, retries=2), tmp_path) == 0
+    assert read(tmp_path, "stdout.log") == b"try\n" * 3 + b"good\n"
+
+
+def test_working_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "it's a folder"
+    folder.mkdir()
+    assert run(ReplicaCommand(["pwd"], {}, cwd=str(folder)), tmp_path) == 0
+    assert read(tmp_path, "stdout.log").decode() == f"{folder}\n"
+    assert run(ReplicaCommand(["pwd"], {}, cwd=str(tmp_path / "gone")), tmp_path) == 126
+    assert b"gone" in read(tmp_path, "stderr.log")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_script_outlives_a_signal_that_the_program_survives(shell: str, tmp_path: Path) -> None:
+    """As at a preemption: all processes of a replica get the signal, and the program saves its work."""
+    program = "import signal, time\nsignal.signal(signal.SIGTERM, lambda *_: print('saved') or exit(4))\n"
+    program += "print('ready', flush=True)\ntime.sleep(60)"
+    process = started(ReplicaCommand(["python3", "-c", program], {}), tmp_path, shell)
+    log = tmp_path / "logs" / "2" / "stdout.log"
+    until(lambda: log.exists() and b"ready" in log.read_bytes(), 30)
+    children = f"/proc/{process.pid}/task/{process.pid}/children"
+    with open(children) as file:
+        program_pid = int(file.read().split()[0])
+    process.send_signal(signal.SIGTERM)
+    os.kill(program_pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (4, b"")
+    assert read(tmp_path, "stdout.log") == b"ready\nsaved\n"
+    note = parse_note(read(tmp_path, "state"))
+    assert note is not None
+    assert note.code == 4
+
+
+def test_signal_that_kills_the_program_leaves_no_word_in_its_log(tmp_path: Path) -> None:
+    assert run(ReplicaCommand(["sh", "-c", "kill -9 $$"], {}), tmp_path) == 137
+    assert read(tmp_path, "stderr.log") == b""
+
+
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        (b"", None),
+        (b"start 0 n1 100", None),
+        (b"start 0 n1 100\n", ReplicaNote(0, "n1", None, 100)),
+        (b"start 0 n1 100\nend 0 0 101\nstart 1 n2 200\n", ReplicaNote(1, "n2", None, 200)),
+        (b"start 0 n1 100\nend 0 1", ReplicaNote(0, "n1", None, 100)),
+        (b"\xff\xfe x\n\n", None),
+    ],
+    ids=["empty", "half a line", "running", "again", "half an end", "damaged"],
+)
+def test_notes_are_read_whole_or_not_at_all(data: bytes, note: ReplicaNote | None) -> None:
+    assert parse_note(data) == note

@@ -1,0 +1,116 @@
+"""Slurm's words, in TorchX's terms."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from torchx.specs.api import AppState, is_terminal
+from torchx_slurm.status import SLURM_STATES, SlurmRow, SlurmStep, app_state, combine, message, to_job
+
+# The states of https://slurm.schedmd.com/job_state_codes.html (25.05), and of squeue's manual pages since 20.02.
+DOCUMENTED = """
+BOOT_FAIL CANCELLED COMPLETED COMPLETING CONFIGURING DEADLINE FAILED LAUNCH_FAILED NODE_FAIL OUT_OF_MEMORY PENDING
+POWER_UP_NODE PREEMPTED RECONFIG_FAIL REQUEUED REQUEUE_FED REQUEUE_HOLD RESIZING RESV_DEL_HOLD REVOKED RUNNING SIGNALING
+SPECIAL_EXIT STAGE_OUT STOPPED SUSPENDED TIMEOUT
+"""
+
+
+def test_all_documented_states_have_a_meaning() -> None:
+    assert {*SLURM_STATES} == {*DOCUMENTED.split()}
+    assert AppState.UNKNOWN not in SLURM_STATES.values()
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["PENDING"], AppState.PENDING),
+        (["RUNNING", "COMPLETING"], AppState.RUNNING),
+        (["CANCELLED", "COMPLETING"], AppState.RUNNING),
+        (["RUNNING", "CONFIGURING"], AppState.PENDING),
+        (["PENDING", "REQUEUED"], AppState.PENDING),
+        (["FAILED", "REQUEUED"], AppState.PENDING),
+        (["COMPLETED", "SPECIAL_EXIT"], AppState.PENDING),
+        (["FAILED", "LAUNCH_FAILED"], AppState.FAILED),
+        (["COMPLETED", "UPDATE_DB"], AppState.SUCCEEDED),
+        (["WHATEVER"], AppState.UNKNOWN),
+        ([], AppState.UNKNOWN),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else "",
+)
+def test_states_with_flags(states: list[str], expected: AppState) -> None:
+    assert app_state(states) == expected
+
+
+def test_a_failed_part_fails_the_whole_wherever_it_stands() -> None:
+    states = [AppState.SUCCEEDED, AppState.FAILED, AppState.CANCELLED]
+    for order in itertools.permutations(states):
+        assert combine(order) == AppState.FAILED
+
+
+def test_the_whole_ends_with_its_last_part() -> None:
+    for states in itertools.product(AppState, repeat=2):
+        ended = is_terminal(combine(states))
+        assert ended == all(is_terminal(state) for state in states)
+    assert combine([AppState.FAILED, AppState.RUNNING]) == AppState.RUNNING
+    assert combine([AppState.SUCCEEDED, AppState.PENDING]) == AppState.RUNNING
+    assert combine([AppState.SUCCEEDED, AppState.CANCELLED]) == AppState.CANCELLED
+    assert combine([]) == AppState.UNKNOWN
+
+
+def row(*states: str, part: int = 0, **told: object) -> SlurmRow:
+    return SlurmRow("7", part, states, **told)  # type: ignore[arg-type]  # as the test says
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        (row("PENDING", reason="Resources"), "Resources: waiting for free resources"),
+        (row("PENDING", reason="(Priority)"), "Priority: jobs of higher priority go first"),
+        (row("PENDING", reason="NewReason"), "NewReason"),
+        (row("PENDING", reason="None"), ""),
+        (row("PENDING", reason="BeginTime", restarts=1), "queued again, BeginTime: it is to begin later"),
+        (row("PENDING", "REQUEUED", reason="None"), "queued again"),
+        (row("RUNNING", reason="None"), ""),
+        (row("SUSPENDED"), "suspended"),
+        (row("COMPLETED", code=0), ""),
+        (row("FAILED", code=3, reason="NonZeroExitCode"), "exit code 3"),
+        (row("FAILED", code=0, signal=9), "killed by SIGKILL"),
+        (row("FAILED", code=139), "killed by SIGSEGV"),
+        (row("FAILED", code=255), "exit code 255"),
+        (row("FAILED", reason="JobLaunchFailure"), "JobLaunchFailure"),
+        (row("TIMEOUT", code=0, signal=15), "the time limit was reached"),
+        (row("OUT_OF_MEMORY", code=0, signal=125), "out of memory"),
+        (row("NODE_FAIL", nodes="n[1-2]"), "a node failed: n[1-2]"),
+        (row("PREEMPTED", signal=15), "preempted by another job"),
+        (row("FAILED", code=1, steps=(SlurmStep("0", "OUT_OF_MEMORY", 0, 125),)), "out of memory"),
+        (row("FAILED", code=1, steps=(SlurmStep("batch", "FAILED", 1), SlurmStep("0", "FAILED", 7))), "exit code 7"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "+".join(value.states),
+)
+def test_messages(told: SlurmRow, text: str) -> None:
+    assert message(told) == text
+
+
+def test_job_of_several_parts_is_judged_as_a_whole() -> None:
+    rows = [row("COMPLETED", part=1, code=0, nodes="n2"), row("FAILED", part=0, code=3, nodes="n1", name="train")]
+    job = to_job(rows)
+    assert (job.app_id, job.state, job.name, job.msg) == ("7", AppState.FAILED, "train", "exit code 3")
+    assert [(part.role, part.state, part.exit_code, part.hosts) for part in job.parts] == [
+        (0, AppState.FAILED, 3, "n1"),
+        (1, AppState.SUCCEEDED, 0, "n2"),
+    ]
+
+
+def test_the_cause_is_told_rather_than_what_came_of_it() -> None:
+    rows = [row("FAILED", code=1), row("OUT_OF_MEMORY", part=1)]
+    assert to_job(rows).msg == "out of memory"
+
+
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [("/shared/.torchx-jobs/key/job.sh", "/shared/.torchx-jobs/key"), ("/home/me/run.sh", None), ("", None)],
+)
+def test_folder_is_known_by_the_job_s_script(command: str, folder: str | None) -> None:
+    assert to_job([row("RUNNING", command=command)]).folder == folder
