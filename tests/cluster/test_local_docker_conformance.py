@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.cluster.docker_engine import EngineProcess
 
 
+# The Docker SDK forgets to close a socket that could not be connected.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 class TestLocalDocker(SchedulerConformance):
     carries_any_bytes = False  # requests are JSON
     sdk = ("docker", "requests", "urllib3")

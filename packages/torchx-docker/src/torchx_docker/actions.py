@@ -40,7 +40,7 @@ def replicas_of(engine: Engine, app_id: str) -> list[Replica]:
     return by_app(engine.containers([f"{LABEL_APP_ID}={app_id}"])).get(app_id, [])
 
 
-def create_missing(engine: Engine, request: Mapping[str, Any], pull: Callable[[Engine, str], None]) -> None:
+def create_missing(engine: Engine, request: Mapping[str, Any], pull: Callable[[Engine, str], object]) -> None:
     """Creates the containers of a request that there are not yet.
 
     Args:

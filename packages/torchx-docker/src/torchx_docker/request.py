@@ -92,6 +92,7 @@ def build_request(
                 "ExposedPorts": {f"{port}/tcp": {} for port in role.port_map.values()},
                 "HostConfig": {
                     "NetworkMode": NETWORK,
+                    "Init": True,  # as process 1, programs would get no signals that they do not handle
                     "Privileged": opts.privileged,
                     **_limits(role),
                     **_mounts(filled),

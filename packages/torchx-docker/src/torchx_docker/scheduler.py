@@ -17,6 +17,7 @@ from torchx_docker.opts import Opts
 from torchx_docker.request import LABEL_APP_ID, LABEL_APP_NAME, NETWORK, build_request, render
 from torchx_docker.retries import needs_keeper
 from torchx_docker.status import app_state, by_app, described
+from torchx_docker.workspace.local_images import LocalImageMixin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,7 +44,7 @@ MOST_INSPECTED = 32
 """Failed replicas of a job whose reasons are asked for, each by a call of its own."""
 
 
-class DockerScheduler(Scheduler[Mapping[str, CfgVal]]):
+class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
     """Jobs as containers of a Docker engine.
 
     Args:
@@ -53,7 +54,7 @@ class DockerScheduler(Scheduler[Mapping[str, CfgVal]]):
     """
 
     def __init__(self, session_name: str, docker_client: DockerClient | None = None, **kwargs: object) -> None:
-        super().__init__("local_docker", session_name)
+        super().__init__("local_docker", session_name, docker_client=docker_client)
         self._engine = Engine(docker_client)
         self._watches: WeakValueDictionary[str, JobWatch] = WeakValueDictionary()
         self._details: dict[str, dict[str, Any]] = {}  # of containers that have ended: these change no more
@@ -70,10 +71,16 @@ class DockerScheduler(Scheduler[Mapping[str, CfgVal]]):
     # -- submission ------------------------------------------------------------------------------------------------
 
     def _submit_dryrun(self, app: AppDef, cfg: Mapping[str, CfgVal]) -> AppDryRunInfo[Request]:
+        import copy
+
         from torchx.version import __version__
 
-        app_id = make_unique(app_part(app.name))
-        return AppDryRunInfo(build_request(app, cfg, app_id=app_id, version=__version__), render)
+        app = copy.deepcopy(app)
+        builder, images = self.dryrun_push_images(app, cfg)
+        request = build_request(app, cfg, app_id=make_unique(app_part(app.name)), version=__version__)
+        if images:
+            request["push"] = {"builder": builder, "images": images}
+        return AppDryRunInfo(request, render)
 
     def schedule(self, dryrun_info: AppDryRunInfo[Request]) -> str:
         """Creates all containers of the job, pulling images that the engine lacks, and starts them.
@@ -88,16 +95,20 @@ class DockerScheduler(Scheduler[Mapping[str, CfgVal]]):
         app_id: str = request["app_id"]
         quiet = bool((dryrun_info._cfg or {}).get("quiet"))
         _ = self._engine.client  # without an engine, this says so at once
+        if push := request.get("push"):
+            self.push_images((push["builder"], push["images"]))
         retry(lambda: self._submit(request, quiet), transient=EngineUnreachableError, total_timeout=SUBMIT_TIMEOUT)
         return app_id
 
     def _submit(self, request: Request, quiet: bool) -> None:
         """Makes of the job what is not there yet."""
-        from torchx_docker.pull import pull_image
+        from torchx_docker.workspace.engine_images import ensure_base
 
         app_id: str = request["app_id"]
         try:
-            actions.create_missing(self._engine, request, lambda engine, image: pull_image(engine, image, quiet=quiet))
+            actions.create_missing(
+                self._engine, request, lambda engine, image: ensure_base(engine, image, "", quiet=quiet)
+            )
             replicas = actions.start_created(self._engine, app_id)
         except EngineError:
             actions.remove(self._engine, app_id)

@@ -36,7 +36,9 @@ STATES: Mapping[str, AppState] = {
 """States of containers; what is not in here (``removing``) is UNKNOWN."""
 
 _EXIT = re.compile(r"Exited \((-?\d+)\)(.*)")
-_SIGNALS = {129: "SIGHUP", 130: "SIGINT", 132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL",
+# Those from 129 on are signals, 126 and 127 what shells and container engines say.
+_MEANINGS = {126: "the program can't be run", 127: "the program was not found",
+            129: "SIGHUP", 130: "SIGINT", 132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL",
             139: "SIGSEGV", 141: "SIGPIPE", 143: "SIGTERM"}  # fmt: skip
 
 
@@ -201,8 +203,8 @@ def reason(replica: Replica, details: Mapping[str, Any] | None = None) -> str:
         return f"out of memory: killed{within} (exit code {code})"
     if state.get("Error"):
         return f"{' '.join(str(state['Error']).split())} (exit code {code})"
-    signal = _SIGNALS.get(code) if isinstance(code, int) else None
-    return f"exit code {code} ({signal})" if signal else f"exit code {code}"
+    meaning = _MEANINGS.get(code) if isinstance(code, int) else None
+    return f"exit code {code} ({meaning})" if meaning else f"exit code {code}"
 
 
 def described(
