@@ -6,11 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from torchx.errors import TorchXError, UsageError
+from torchx.errors import TorchXError
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler
 from torchx.schedulers.ids import make_unique
 from torchx.schedulers.log_sources import FileSource
-from torchx.specs import AppDryRunInfo, AppState, Role, is_terminal, macros
+from torchx.schedulers.replicas import describe_replicas, each_replica, replica_number
+from torchx.specs import AppDryRunInfo, AppState, ReplicaStatus, is_terminal
 
 RUN = 'exec > "$0.log" 2>&1 < /dev/null; (exec "$@") && : > "$0.SUCCEEDED" || : > "$0.FAILED"'
 
@@ -22,70 +23,61 @@ def find_job(app_id: str) -> Path:
     return cluster / app_id
 
 
-def read_state(job: Path) -> AppState:
-    found = [path.suffix for path in job.iterdir()]
-    if found.count(".SUCCEEDED") + found.count(".FAILED") < found.count(".log"):
-        return AppState.CANCELLED if ".CANCELLED" in found else AppState.RUNNING
-    return AppState.FAILED if ".FAILED" in found else AppState.SUCCEEDED
+def describe_job(job: Path) -> DescribeAppResponse:
+    marks = {path.name for path in job.iterdir()}
+    replicas = []
+    for n, replica in enumerate(json.loads((job / "replicas.json").read_text())):
+        ended = [state for state in ("SUCCEEDED", "FAILED", "CANCELLED") if f"{n}.{state}" in marks]
+        state = AppState[ended[0]] if ended else AppState.RUNNING
+        replicas.append(ReplicaStatus(replica["id"], state, replica["role"], hostname="localhost"))
+    return describe_replicas(job.name, replicas)
 
 
 class DemoScheduler(Scheduler):
     def _submit_dryrun(self, app, cfg):
         app_id, replicas = make_unique("demo"), []
-        for role in app.roles:
-            for k in range(role.num_replicas):
-                r = macros.Values("", app_id, replica_id=str(k), rank0_env="TORCHX_RANK0_HOST").apply(role)
-                replicas.append({"role": r.name, "id": k, "command": [r.entrypoint, *r.args], "env": r.env})
+        for role, k, _ in each_replica(app, app_id):
+            replicas.append({"role": role.name, "id": k, "command": [role.entrypoint, *role.args], "env": role.env})
         return AppDryRunInfo({"id": app_id, "replicas": replicas}, lambda request: json.dumps(request, indent=2))
 
     def schedule(self, dryrun_info):
         app_id, replicas = dryrun_info.request.values()
         job, draft = find_job(app_id), find_job(f".{app_id}")
-        if not job.exists():
+        if not job.exists():  # else it was submitted before
             draft.mkdir()
             (draft / "replicas.json").write_text(json.dumps(replicas))
-            for n in range(len(replicas)):
-                (draft / f"{n}.log").touch()
             draft.rename(job)
             for n, replica in enumerate(replicas):
                 env = {**os.environ, "TORCHX_RANK0_HOST": "localhost", **replica["env"]}
                 pid = os.posix_spawn("/bin/sh", ["sh", "-c", RUN, f"{job}/{n}", *replica["command"]], env, setpgroup=0)
-                (job / f"{pid}.pid").touch()
+                (job / f"{n}.pid").write_text(str(pid))
         return app_id
 
     def describe(self, app_id):
         try:
-            if app_id not in [job.app_id for job in self.list()]:
-                return None
+            known = app_id in [job.app_id for job in self.list()]
         except TorchXError as error:
             return DescribeAppResponse(app_id, AppState.UNKNOWN, msg=error.message)
-        names = [name for name, _ in self._replicas(app_id)]
-        roles = [Role(name, image="", num_replicas=names.count(name)) for name in dict.fromkeys(names)]
-        return DescribeAppResponse(app_id, read_state(find_job(app_id)), roles=roles)
+        return describe_job(find_job(app_id)) if known else None
 
     def list(self, cfg=None):
-        return [ListAppResponse(job.name, read_state(job)) for job in find_job("").iterdir() if job.name[0] != "."]
+        jobs = [job for job in find_job("").iterdir() if not job.name.startswith(".")]
+        return [ListAppResponse(job.name, describe_job(job).state) for job in jobs]
 
     def _cancel_existing(self, app_id):
         job = find_job(app_id)
-        if not is_terminal(read_state(job)):
-            groups = [f"-{pid.stem}" for pid in job.glob("*.pid")]
-            subprocess.run(["kill", "-KILL", "--", *groups], capture_output=True, timeout=60)
-            (job / "job.CANCELLED").touch()
+        for pid in job.glob("*.pid"):
+            if not {".SUCCEEDED", ".FAILED"} & {path.suffix for path in job.glob(f"{pid.stem}.*")}:
+                subprocess.run(["kill", "-KILL", "--", f"-{pid.read_text()}"], capture_output=True, timeout=60)
+                pid.with_suffix(".CANCELLED").touch()
 
     def _delete_existing(self, app_id):
         self._cancel_existing(app_id)
         shutil.rmtree(find_job(app_id))
 
-    def log_source(self, app_id, role_name, k=0, *, since=None, until=None, streams=None):
-        job, replicas = find_job(app_id), self._replicas(app_id)
-        if (role_name, k) not in replicas:
-            raise UsageError(f"{app_id} has no replica {role_name}/{k}")
-        return FileSource(job / f"{replicas.index((role_name, k))}.log", lambda: is_terminal(read_state(job)))
-
-    def _replicas(self, app_id):
-        file = find_job(app_id) / "replicas.json"
-        return [(r["role"], r["id"]) for r in json.loads(file.read_text())] if file.exists() else []
+    def log_source(self, app_id, role_name, k=0, **selection):
+        n, job = replica_number(self.describe(app_id), role_name, k), find_job(app_id)
+        return FileSource(job / f"{n}.log", lambda: is_terminal(describe_job(job).state))
 
 
 def create_scheduler(session_name: str, **kwargs: object) -> DemoScheduler:
