@@ -1,13 +1,15 @@
 """Docstrings and signatures as this project writes them, for Sphinx.
 
 Results have no type in front of a colon (annotations have the types), so a colon there is part of the sentence.
-Defaults that are made for each object show as ``...``.
+Defaults that are made for each object show as ``...``. Cells of a notebook are shown as they are: to highlight them takes
+the package that runs them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pygments.lexers.special import TextLexer
 from sphinx.ext.napoleon.docstring import GoogleDocstring
 
 if TYPE_CHECKING:
@@ -36,4 +38,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     napoleon._consume_returns_section = consume_result
     napoleon._consume_inline_attribute = consume_attribute
     app.connect("autodoc-process-signature", show_factories)
+    app.add_lexer("ipython", TextLexer)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
