@@ -119,10 +119,10 @@ class EngineProcess:
         """
         if self._containerd is None:
             self._containerd = self._run(_containerd_command(self._home))
-            self._await(self._containerd, (self._home / "containerd.sock").exists)
+            self._await("containerd", self._containerd, (self._home / "containerd.sock").exists)
         probe = installed_clients()[0]
         self._dockerd = self._run(_command(self._home))
-        self._await(self._dockerd, lambda: probe.run(self.host, "version").returncode == 0)
+        self._await("dockerd", self._dockerd, lambda: probe.run(self.host, "version").returncode == 0)
 
     def kill(self) -> None:
         """Kills it, as a crash would."""
@@ -152,13 +152,13 @@ class EngineProcess:
             command = ["setpriv", "--pdeathsig", "TERM", *command]
             return subprocess.Popen(command, env={**os.environ, "PATH": PATH}, stdout=log, stderr=log)
 
-    def _await(self, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
+    def _await(self, name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
         limit = time.monotonic() + START_LIMIT
         while not ready():
             if process.poll() is not None or time.monotonic() > limit:
                 what = "does not answer" if process.poll() is None else f"ended with exit status {process.poll()}"
                 log = (self._home / "log").read_text()[-4000:]
-                raise EngineError(f"{process.args[3]} {what}; it must be run by root:\n{log}")  # type: ignore[index]
+                raise EngineError(f"{name} {what}; it must be run by root:\n{log}")
             time.sleep(0.05)
 
 
