@@ -1,8 +1,8 @@
 """Docstrings and signatures as this project writes them, for Sphinx.
 
 Results have no type in front of a colon (annotations have the types), so a colon there is part of the sentence.
-Defaults that are made for each object show as ``...``. Cells of a notebook are shown as they are: to highlight them takes
-the package that runs them.
+Defaults that are made for each object show as ``...``. Cells of a notebook are shown as they are: their highlighting
+takes the package that runs them.
 """
 
 from __future__ import annotations
