@@ -65,7 +65,7 @@ def test_squeue_json(version: str) -> None:
     assert "time limit" in found["timed-out"].msg
     assert "node failed: n4" in found["node-failed"].msg
     assert len(found["het"].parts) == 2
-    assert found["exit \"3\", $x"].parts[0].exit_code == 3
+    assert found['exit "3", $x'].parts[0].exit_code == 3
     assert found["signal"].parts[0].signal == 9
 
 
@@ -116,7 +116,7 @@ def test_scontrol_text() -> None:
     found = jobs(parse_text.parse_scontrol((DATA / "22.05" / "scontrol.txt").read_text()))
     assert {name: job.state for name, job in found.items()} == LIVE
     assert found["requeued"].restarts == 1
-    assert found["exit \"3\", $x"].msg == "exit code 3"
+    assert found['exit "3", $x'].msg == "exit code 3"
     assert found["signal"].parts[0].signal == 9
     assert len(found["het"].parts) == 2
 

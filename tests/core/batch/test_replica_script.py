@@ -11,7 +11,7 @@ import pytest
 
 from torchx.errors import UsageError
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, script_bytes
-from torchx.schedulers.batch.replica_script import ReplicaCommand, replica_script
+from torchx.schedulers.batch.replica import ReplicaCommand, replica_script
 from torchx.schedulers.batch.replica_states import ReplicaNote, parse_note
 from torchx.testing import HOSTILE_TEXTS, NOT_UNICODE
 from torchx.testing.waiting import until

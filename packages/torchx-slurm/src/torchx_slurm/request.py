@@ -6,7 +6,7 @@ import re
 
 from torchx.errors import UsageError
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line
-from torchx.schedulers.batch.replica_script import ENV_RANK0_HOST, ReplicaCommand, replica_script
+from torchx.schedulers.batch.replica import ENV_RANK0_HOST, ReplicaCommand, replica_script
 from torchx.schedulers.batch.replica_states import LOGS_FOLDER
 from torchx.schedulers.batch.request import BATCH_LOG, SCRIPT_FILE, BatchRequest
 from torchx.schedulers.role_checks import check_roles

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torchx.schedulers.batch.job import BatchJob, BatchPart, BatchSystem
     from torchx.schedulers.batch.polling import StatusPoll
     from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line, word
-    from torchx.schedulers.batch.replica_script import ReplicaCommand, replica_script
+    from torchx.schedulers.batch.replica import ReplicaCommand, replica_script
     from torchx.schedulers.batch.request import BatchRequest
     from torchx.schedulers.batch.scheduler import BatchScheduler
 
@@ -48,7 +48,7 @@ _WHERE = {
     "job": ("BatchJob", "BatchPart", "BatchSystem"),
     "polling": ("StatusPoll",),
     "quoting": ("APP_ID", "REPLICA", "one_line", "word"),
-    "replica_script": ("ReplicaCommand", "replica_script"),
+    "replica": ("ReplicaCommand", "replica_script"),
     "request": ("BatchRequest",),
     "scheduler": ("BatchScheduler",),
 }

@@ -82,7 +82,7 @@ class MergedSource:
                 if not self.finished():
                     return LogChunk(b"", self._served)
                 rests = [lines.flush() for lines in self._lines]
-                blocks = [rest + b"\n" for rest in rests[:-1] if rest] + rests[-1:]
+                blocks = [b"\n".join(rest for rest in rests if rest)]
             self._served += 1
             return LogChunk(b"".join(blocks), self._served)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from torchx.schedulers.batch.replica_script import ERROR_FILE, STATE_FILE, STDERR_LOG
+from torchx.schedulers.batch.replica import ERROR_FILE, STATE_FILE, STDERR_LOG
 from torchx.specs.api import NONE, AppState, ReplicaStatus, RoleStatus, is_terminal
 from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass

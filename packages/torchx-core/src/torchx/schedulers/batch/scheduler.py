@@ -312,7 +312,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         Without ``streams`` both files are read as one, lines in the order in which they are found.
         """
         from torchx.schedulers.batch.logs import MergedSource, ReplicaFile, has_ended
-        from torchx.schedulers.batch.replica_script import STATE_FILE, STDERR_LOG, STDOUT_LOG
+        from torchx.schedulers.batch.replica import STATE_FILE, STDERR_LOG, STDOUT_LOG
         from torchx.schedulers.batch.replica_states import replica_folder
 
         if since is not None or until is not None:
