@@ -16,8 +16,8 @@ from tests.cluster.host_image import host_image
 from tests.cluster.image_registry import RegistryProcess, install_registry, registry_with_passwords, running_registry
 from tests.cluster.slurm_cluster import SlurmCluster, install_slurm, running_cluster
 from tests.cluster.slurm_commands import WrappedCommands
+from tests.cluster.slurm_jobs import SlurmJobs
 from torchx.specs.api import Resource
-from torchx.testing.jobs import Jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,11 +125,11 @@ def slurm_scheduler(slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def slurm_jobs(
-    slurm: SlurmCluster, slurm_scheduler: SlurmScheduler, slurm_options: dict[str, CfgVal], tmp_path: Path
-) -> Iterator[Jobs]:
+    slurm: SlurmCluster, slurm_scheduler: SlurmScheduler, slurm_options: dict[str, CfgVal]
+) -> Iterator[SlurmJobs]:
     """Jobs on the Slurm cluster, which are gone at the end of the test."""
     resource = Resource(cpu=1, gpu=0, memMB=64)
-    jobs = Jobs(slurm_scheduler, cfg=slurm_options, image="", resource=resource, timeout=60)
+    jobs = SlurmJobs(slurm_scheduler, cfg=slurm_options, image="", resource=resource, timeout=60)
     yield jobs
     slurm.repair()
     jobs.clean_up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,8 @@ def write_configuration(home: Path, ports: Ports) -> None:
     (home / "munge" / "key").write_bytes(os.urandom(1024))
     (home / "hosts").write_text(_hosts())
     for number in range(NODE_GPUS):
-        (home / f"gpu{number}").touch()
+        # Slurm wants a device; this one is a second /dev/null.
+        os.mknod(home / f"gpu{number}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
     (home / "slurm.conf").write_text(_slurm(home, ports))
     (home / "gres.conf").write_text(f"NodeName={','.join(NODES)} Name=gpu File={home}/gpu[0-{NODE_GPUS - 1}]\n")
     (home / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\nAllowedSwapSpace=0\n")

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from tests.cluster.test_slurm_states import LOST, forgotten
-from tests.cluster.test_slurm_submission import submitted
 from torchx.errors import TorchXError
 from torchx.runner import get_runner
 from torchx.specs.api import AppState, Resource, is_terminal
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.slurm_cluster import SlurmCluster
     from tests.cluster.slurm_commands import WrappedCommands
-    from torchx.testing.jobs import Jobs
+    from tests.cluster.slurm_jobs import SlurmJobs
 
 T = TypeVar("T")
 
@@ -60,14 +59,14 @@ def while_away(slurm: SlurmCluster, do: Callable[[], T]) -> T:
         return doing.result(120)
 
 
-def test_submission_waits_for_a_controller_that_comes_back(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_submission_waits_for_a_controller_that_comes_back(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("echo hello")))
     app_id = while_away(slurm, lambda: slurm_jobs.schedule(info))
     assert slurm_jobs.lines(app_id) == ["hello\n"]
-    assert slurm_jobs.listed() == [app_id]
+    assert [*slurm_jobs.new()] == [app_id]
 
 
-def test_submission_gives_up_in_the_end_and_leaves_no_job(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_submission_gives_up_in_the_end_and_leaves_no_job(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("sleep 600")))
     slurm.kill("slurmctld", signal.SIGTERM)
     with pytest.raises(TorchXError) as caught:
@@ -82,18 +81,18 @@ def test_submission_gives_up_in_the_end_and_leaves_no_job(slurm: SlurmCluster, s
 
 @pytest.mark.parametrize("code", [LOST_ANSWER, TRANSIENT], ids=["the job exists", "there is no job"])
 def test_lost_answer_of_sbatch_makes_no_second_job(
-    slurm: SlurmCluster, slurm_jobs: Jobs, commands: WrappedCommands, code: str
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, commands: WrappedCommands, code: str
 ) -> None:
     commands.replace("sbatch", code)
     app_id = slurm_jobs.run("echo once")
     assert slurm_jobs.lines(app_id) == ["once\n"]
     assert len(slurm.command("squeue", "--noheader", "--states=all", "--format=%i").split()) >= 1
-    assert slurm_jobs.listed() == [app_id]
-    assert [app.app_id for app in slurm_jobs.scheduler.list()] == [app_id]
+    assert [*slurm_jobs.new()] == [app_id]
+    assert [*slurm_jobs.new()] == [app_id]
 
 
 def test_lost_answer_is_found_again_by_another_process(
-    slurm: SlurmCluster, slurm_jobs: Jobs, commands: WrappedCommands
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, commands: WrappedCommands
 ) -> None:
     """The first process died between the submission and its note about it."""
     info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("sleep 600")))
@@ -106,7 +105,7 @@ def test_lost_answer_is_found_again_by_another_process(
     assert len(slurm.command("squeue", "--noheader").splitlines()) == 1
 
 
-def test_waiting_survives_the_controller(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_waiting_survives_the_controller(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     with get_runner("test") as runner:
         app_id = slurm_jobs.run(f"sleep {AWAY * 2}")
         slurm_jobs.reach(app_id, AppState.RUNNING)
@@ -116,7 +115,7 @@ def test_waiting_survives_the_controller(slurm: SlurmCluster, slurm_jobs: Jobs) 
     assert status.state == AppState.SUCCEEDED
 
 
-def test_state_is_unknown_without_a_controller(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_state_is_unknown_without_a_controller(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     app_id = slurm_jobs.run("sleep 600")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     slurm.await_saved()
@@ -128,7 +127,7 @@ def test_state_is_unknown_without_a_controller(slurm: SlurmCluster, slurm_jobs: 
     assert slurm_jobs.describe(app_id).state == AppState.RUNNING
 
 
-def test_following_survives_the_controller(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_following_survives_the_controller(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     app_id = slurm_jobs.run(f"for n in $(seq {AWAY * 2}); do echo $n; sleep 1; done")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     slurm.await_saved()
@@ -136,19 +135,19 @@ def test_following_survives_the_controller(slurm: SlurmCluster, slurm_jobs: Jobs
     assert lines == [f"{n + 1}\n" for n in range(AWAY * 2)]
 
 
-def test_without_accounting_slurmctld_is_asked(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_without_accounting_slurmctld_is_asked(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     slurm.kill("slurmdbd")
     good, bad = slurm_jobs.run("true"), slurm_jobs.run("exit 4")
     assert slurm_jobs.end(good).state == AppState.SUCCEEDED
     assert slurm_jobs.end(bad).state == AppState.FAILED
-    assert {good, bad} <= {app.app_id for app in slurm_jobs.scheduler.list()}
+    assert {good, bad} <= set(slurm_jobs.new())
     running = slurm_jobs.run("sleep 600")
     slurm_jobs.reach(running, AppState.RUNNING)
     slurm_jobs.scheduler.cancel(running)
     assert slurm_jobs.end(running).state == AppState.CANCELLED
 
 
-def test_what_only_the_accounting_knows_is_unknown_while_it_is_away(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_what_only_the_accounting_knows_is_unknown_while_it_is_away(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     """Never gone: `None` would say that there is no such job. What the job itself wrote down may still tell its end."""
     app_id = slurm_jobs.run("true")
     slurm_jobs.end(app_id)
@@ -159,10 +158,10 @@ def test_what_only_the_accounting_knows_is_unknown_while_it_is_away(slurm: Slurm
     assert slurm_jobs.describe(app_id).state == AppState.SUCCEEDED
 
 
-def test_dead_node_fails_the_job_and_is_named(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_dead_node_fails_the_job_and_is_named(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     role = slurm_jobs.role("sleep 600", num_replicas=2)
     role.resource = Resource(cpu=16, gpu=0, memMB=64)
-    app_id = submitted(slurm_jobs, role, constraint="fast")
+    app_id = slurm_jobs.submit_with(role, constraint="fast")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     slurm.kill_node("n4")
     slurm_jobs.timeout = LOST
@@ -172,7 +171,7 @@ def test_dead_node_fails_the_job_and_is_named(slurm: SlurmCluster, slurm_jobs: J
     assert slurm_jobs.lines(app_id, should_tail=False) == []
 
 
-def test_dead_node_of_one_role_fails_the_job(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_dead_node_of_one_role_fails_the_job(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     roles = [slurm_jobs.role("sleep 600", name=name) for name in ("one", "two")]
     roles[1].resource = Resource(cpu=16, gpu=0, memMB=64)
     app_id = slurm_jobs.submit(*roles)
@@ -184,10 +183,10 @@ def test_dead_node_of_one_role_fails_the_job(slurm: SlurmCluster, slurm_jobs: Jo
     until(lambda: not slurm.command("squeue", "--noheader"), 60, "the end of the other role")
 
 
-def test_dead_node_is_one_of_the_retries(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_dead_node_is_one_of_the_retries(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     role = slurm_jobs.role("echo try; sleep ${1}", "600")
     role.max_retries = 1
-    app_id = submitted(slurm_jobs, role, constraint="fast")
+    app_id = slurm_jobs.submit_with(role, constraint="fast")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     until(lambda: slurm_jobs.lines(app_id, should_tail=False), 30, "the first try")
     slurm.kill_node(slurm.command("squeue", "--noheader", f"--jobs={app_id}", "--format=%N").strip())
@@ -198,7 +197,7 @@ def test_dead_node_is_one_of_the_retries(slurm: SlurmCluster, slurm_jobs: Jobs) 
     until(lambda: slurm_jobs.lines(app_id, should_tail=False) == ["try\n"] * 2, 30, "the second try")
 
 
-def test_requeued_from_outside_runs_again(slurm: SlurmCluster, slurm_jobs: Jobs, tmp_path: Path) -> None:
+def test_requeued_from_outside_runs_again(slurm: SlurmCluster, slurm_jobs: SlurmJobs, tmp_path: Path) -> None:
     role = slurm_jobs.role(f"echo try; mkdir {tmp_path}/there || exit 0; sleep 600")
     role.max_retries = 1
     app_id = slurm_jobs.submit(role)
@@ -224,32 +223,32 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk_is_told_in_one_line_and_leaves_no_job(
-    slurm: SlurmCluster, slurm_jobs: Jobs, small_disk: Path
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, small_disk: Path
 ) -> None:
     with contextlib.suppress(OSError), (small_disk / "full").open("wb", buffering=0) as file:
         while True:
             file.write(b"x" * 4096)
     with pytest.raises(TorchXError, match="No space left on device") as caught:
-        submitted(slurm_jobs, slurm_jobs.role("true"), job_dir=str(small_disk))
+        slurm_jobs.submit_with(slurm_jobs.role("true"), job_dir=str(small_disk))
     assert "\n" not in caught.value.message
     assert str(small_disk) in caught.value.message
     assert slurm.command("squeue", "--noheader") == ""
-    assert slurm_jobs.scheduler.list() == []
+    assert slurm_jobs.new() == {}
     (small_disk / "full").unlink()
-    app_id = submitted(slurm_jobs, slurm_jobs.role("true"), job_dir=str(small_disk))
+    app_id = slurm_jobs.submit_with(slurm_jobs.role("true"), job_dir=str(small_disk))
     assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
 
 
-def test_disk_that_is_full_in_the_end_still_has_a_state(slurm_jobs: Jobs, small_disk: Path) -> None:
+def test_disk_that_is_full_in_the_end_still_has_a_state(slurm_jobs: SlurmJobs, small_disk: Path) -> None:
     role = slurm_jobs.role("seq 1000000 || exit 1")
-    app_id = submitted(slurm_jobs, role, job_dir=str(small_disk))
+    app_id = slurm_jobs.submit_with(role, job_dir=str(small_disk))
     described = slurm_jobs.end(app_id)
     assert described.state == AppState.FAILED
     lines = slurm_jobs.lines(app_id, should_tail=False)
     assert lines[:3] == ["1\n", "2\n", "3\n"]
 
 
-def test_two_submissions_into_one_job_dir_at_once(slurm: SlurmCluster, slurm_jobs: Jobs, tmp_path: Path) -> None:
+def test_two_submissions_into_one_job_dir_at_once(slurm: SlurmCluster, slurm_jobs: SlurmJobs, tmp_path: Path) -> None:
     """Each brings its own version of the project, as two shells do."""
     shared = tmp_path / "shared"
     shells = []
@@ -269,9 +268,9 @@ def test_two_submissions_into_one_job_dir_at_once(slurm: SlurmCluster, slurm_job
         assert [slurm_jobs.lines(app_id, "sh", k) for k in range(2)] == [[f"project {n}\n"]] * 2
 
 
-def test_cancel_of_a_job_on_a_dead_node(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_cancel_of_a_job_on_a_dead_node(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     role = slurm_jobs.role("sleep 600")
-    app_id = submitted(slurm_jobs, role, constraint="fast")
+    app_id = slurm_jobs.submit_with(role, constraint="fast")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     slurm.kill_node(slurm.command("squeue", "--noheader", f"--jobs={app_id}", "--format=%N").strip())
     slurm_jobs.scheduler.cancel(app_id)
@@ -280,7 +279,7 @@ def test_cancel_of_a_job_on_a_dead_node(slurm: SlurmCluster, slurm_jobs: Jobs) -
 
 
 def test_controller_that_forgot_the_start_of_a_job_does_not_run_it_twice(
-    slurm: SlurmCluster, slurm_jobs: Jobs, tmp_path: Path
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, tmp_path: Path
 ) -> None:
     """It is killed before it has written down that the job runs; Slurm then tries to start the job again."""
     app_id = slurm_jobs.run(f"echo run >>{tmp_path}/runs; sleep 15")

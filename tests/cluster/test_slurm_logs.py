@@ -14,7 +14,7 @@ from torchx.testing.waiting import until, within
 if TYPE_CHECKING:
     from tests.cluster.slurm_cluster import SlurmCluster
     from tests.cluster.slurm_commands import WrappedCommands
-    from torchx.testing.jobs import Jobs
+    from tests.cluster.slurm_jobs import SlurmJobs
 
 LATER = """
 from torchx.runner import get_runner
@@ -26,7 +26,7 @@ with get_runner() as runner:
 TAIL, DISTANCE = 25, 10
 
 
-def test_lines_arrive_while_the_job_runs(slurm_jobs: Jobs, tmp_path: object) -> None:
+def test_lines_arrive_while_the_job_runs(slurm_jobs: SlurmJobs, tmp_path: object) -> None:
     app_id = slurm_jobs.run(f"echo first; until [ -e {tmp_path}/go ]; do sleep 0.1; done; echo last")
     lines = slurm_jobs.scheduler.log_iter(app_id, "worker", should_tail=True)
     assert within(60, lambda: next(iter(lines)), "the first line") == "first\n"
@@ -36,7 +36,7 @@ def test_lines_arrive_while_the_job_runs(slurm_jobs: Jobs, tmp_path: object) -> 
     assert within(60, lambda: [*lines], "the end of the log") == ["last\n"]
 
 
-def test_a_line_is_not_told_before_it_is_whole(slurm_jobs: Jobs, tmp_path: object) -> None:
+def test_a_line_is_not_told_before_it_is_whole(slurm_jobs: SlurmJobs, tmp_path: object) -> None:
     app_id = slurm_jobs.run(f"printf 'one, '; until [ -e {tmp_path}/go ]; do sleep 0.1; done; printf 'two'")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     seen: list[str] = []
@@ -50,10 +50,10 @@ def test_a_line_is_not_told_before_it_is_whole(slurm_jobs: Jobs, tmp_path: objec
     with open(f"{tmp_path}/go", "w"):
         pass
     reader.join(60)
-    assert seen == ["one, two"]
+    assert seen == ["one, two\n"]
 
 
-def test_another_shell_reads_the_log_later(slurm_jobs: Jobs) -> None:
+def test_another_shell_reads_the_log_later(slurm_jobs: SlurmJobs) -> None:
     app_id = slurm_jobs.run("echo out $1; echo err $1 >&2", "${replica_id}", num_replicas=2)
     slurm_jobs.end(app_id)
     assert sorted(elsewhere(LATER, handle=f"slurm://test/{app_id}")) == ["err 1\n", "out 1\n"]
@@ -62,7 +62,7 @@ def test_another_shell_reads_the_log_later(slurm_jobs: Jobs) -> None:
 
 
 def test_states_are_asked_for_once_in_ten_seconds_at_most(
-    slurm: SlurmCluster, slurm_jobs: Jobs, commands: WrappedCommands
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, commands: WrappedCommands
 ) -> None:
     """However many replicas are followed, and however much they write."""
     app_id = slurm_jobs.run("while :; do date +%N; sleep 0.2; done", num_replicas=6)
@@ -85,10 +85,8 @@ def test_states_are_asked_for_once_in_ten_seconds_at_most(
         assert not reader.is_alive()
 
 
-def test_the_log_of_a_job_that_still_waits_begins_when_it_runs(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
-    app = slurm_jobs.app(slurm_jobs.role("echo hello"))
-    app.metadata["slurm/sbatch"] = {"hold": True}  # type: ignore[assignment]  # overlays are trees
-    app_id = slurm_jobs.schedule(slurm_jobs.dryrun(app))
+def test_the_log_of_a_job_that_still_waits_begins_when_it_runs(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
+    app_id = slurm_jobs.submit_with(slurm_jobs.role("echo hello"), sbatch={"hold": True})
     seen: list[str] = []
     reader = threading.Thread(target=lambda: seen.extend(slurm_jobs.lines(app_id)), daemon=True)
     reader.start()
@@ -97,15 +95,13 @@ def test_the_log_of_a_job_that_still_waits_begins_when_it_runs(slurm: SlurmClust
     assert seen == ["hello\n"]
 
 
-def test_a_job_that_never_ran_has_no_log(slurm_jobs: Jobs) -> None:
-    app = slurm_jobs.app(slurm_jobs.role("echo hello"))
-    app.metadata["slurm/sbatch"] = {"hold": True}  # type: ignore[assignment]  # overlays are trees
-    app_id = slurm_jobs.schedule(slurm_jobs.dryrun(app))
+def test_a_job_that_never_ran_has_no_log(slurm_jobs: SlurmJobs) -> None:
+    app_id = slurm_jobs.submit_with(slurm_jobs.role("echo hello"), sbatch={"hold": True})
     slurm_jobs.scheduler.cancel(app_id)
     slurm_jobs.end(app_id)
     assert slurm_jobs.lines(app_id) == []
 
 
-def _read(jobs: Jobs, app_id: str, k: int, count: list[int]) -> None:
+def _read(jobs: SlurmJobs, app_id: str, k: int, count: list[int]) -> None:
     for _ in jobs.scheduler.log_iter(app_id, "worker", k, should_tail=True):
         count[0] += 1

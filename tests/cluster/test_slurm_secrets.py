@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.slurm_cluster import ClusterError
 from tests.cluster.slurm_config import OTHER_USER
 from torchx.specs.api import AppState
 from torchx.testing.waiting import until
@@ -15,13 +14,13 @@ from torchx.testing.waiting import until
 if TYPE_CHECKING:
     from tests.cluster.slurm_cluster import SlurmCluster
     from tests.cluster.slurm_commands import WrappedCommands
-    from torchx.testing.jobs import Jobs
+    from tests.cluster.slurm_jobs import SlurmJobs
 
 SECRET = "s3cr3t-4f9c27a1-value"
 
 
 @pytest.fixture
-def running(slurm_jobs: Jobs) -> str:
+def running(slurm_jobs: SlurmJobs) -> str:
     """A job of two roles with a secret in its environment."""
     roles = [
         slurm_jobs.role('echo "${#API_TOKEN}"; sleep 600', name=name, env={"API_TOKEN": SECRET})
@@ -40,7 +39,7 @@ def test_secret_is_on_no_command_line() -> None:
     assert found == []
 
 
-def test_secret_is_on_no_command_line_of_the_submission(slurm_jobs: Jobs, commands: WrappedCommands) -> None:
+def test_secret_is_on_no_command_line_of_the_submission(slurm_jobs: SlurmJobs, commands: WrappedCommands) -> None:
     slurm_jobs.end(slurm_jobs.run("true", env={"API_TOKEN": SECRET}))
     assert commands.calls("sbatch")
     assert SECRET not in commands.log.read_text()
@@ -60,8 +59,7 @@ def test_slurm_shows_no_secret(slurm: SlurmCluster, running: str, user: str | No
 
 
 def test_another_user_reads_neither_script_nor_files(slurm: SlurmCluster, running: str, tmp_path: Path) -> None:
-    with pytest.raises(ClusterError):
-        slurm.command("scontrol", "write", "batch_script", running, "-", user=OTHER_USER)
+    assert slurm.command("scontrol", "write", "batch_script", running, "-", user=OTHER_USER) == ""
     holders = [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in _read(path)]
     assert holders, "the environment has to be somewhere"
     for path in holders:
@@ -74,7 +72,7 @@ def test_the_job_s_script_has_no_secret(slurm: SlurmCluster, running: str) -> No
     assert SECRET not in slurm.command("scontrol", "write", "batch_script", running, "-")
 
 
-def test_the_dry_run_hides_the_secret(slurm_jobs: Jobs) -> None:
+def test_the_dry_run_hides_the_secret(slurm_jobs: SlurmJobs) -> None:
     info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("true", env={"API_TOKEN": SECRET})))
     assert SECRET not in str(info)
 

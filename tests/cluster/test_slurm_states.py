@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.slurm_config import JOB_AGE, limits_memory
-from tests.cluster.test_slurm_submission import submitted
 from torchx.specs.api import AppState, Resource, RetryPolicy
 from torchx.testing.jobs import ROLE
 from torchx.testing.waiting import until
@@ -15,8 +14,8 @@ from torchx.testing.waiting import until
 if TYPE_CHECKING:
     from tests.cluster.slurm_cluster import SlurmCluster
     from tests.cluster.slurm_commands import WrappedCommands
+    from tests.cluster.slurm_jobs import SlurmJobs
     from torchx.schedulers.api import DescribeAppResponse
-    from torchx.testing.jobs import Jobs
 
 #: Seconds until slurmctld has forgotten a job that has ended; it looks now and then.
 FORGOTTEN = 3 * JOB_AGE + 30
@@ -38,7 +37,7 @@ def replica_states(described: DescribeAppResponse) -> list[AppState]:
     return [replica.state for role in described.roles_statuses for replica in role.replicas]
 
 
-def test_state_is_the_same_once_only_the_accounting_knows_the_job(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_state_is_the_same_once_only_the_accounting_knows_the_job(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     good = slurm_jobs.run("true")
     bad = slurm_jobs.submit(slurm_jobs.role("exit 3", name="first"), slurm_jobs.role("true", name="last"))
     cancelled = slurm_jobs.run("sleep 600")
@@ -52,12 +51,12 @@ def test_state_is_the_same_once_only_the_accounting_knows_the_job(slurm: SlurmCl
     assert [slurm_jobs.describe(app_id).state for app_id in ids] == expected
     many = slurm_jobs.scheduler.describe_many(ids)
     assert [found and found.state for found in many.values()] == expected
-    assert {app.app_id: app.state for app in slurm_jobs.scheduler.list()} == dict(zip(ids, expected, strict=True))
+    assert slurm_jobs.new() == {app_id: state.name for app_id, state in zip(ids, expected, strict=True)}
     assert "3" in slurm_jobs.describe(bad).msg
 
 
 def test_one_call_of_each_command_describes_many_jobs(
-    slurm: SlurmCluster, slurm_jobs: Jobs, commands: WrappedCommands
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, commands: WrappedCommands
 ) -> None:
     ids = [slurm_jobs.run("true") for _ in range(3)]
     for app_id in ids:
@@ -72,7 +71,7 @@ def test_one_call_of_each_command_describes_many_jobs(
     assert counts == {"squeue": 1, "sacct": 1, "scontrol": 0}
 
 
-def test_exit_codes_and_signals_are_told_for_each_replica(slurm_jobs: Jobs) -> None:
+def test_exit_codes_and_signals_are_told_for_each_replica(slurm_jobs: SlurmJobs) -> None:
     code = "case $1 in 0) exit 0;; 1) sleep 2; exit 7;; esac"
     app_id = slurm_jobs.run(code, "${replica_id}", num_replicas=2)
     described = slurm_jobs.end(app_id)
@@ -81,13 +80,13 @@ def test_exit_codes_and_signals_are_told_for_each_replica(slurm_jobs: Jobs) -> N
     assert "7" in described.roles_statuses[0].replicas[1].structured_error_msg + described.msg
 
 
-def test_a_signal_is_named(slurm_jobs: Jobs) -> None:
+def test_a_signal_is_named(slurm_jobs: SlurmJobs) -> None:
     described = slurm_jobs.end(slurm_jobs.run("kill -SEGV $$"))
     assert described.state == AppState.FAILED
     assert "SIGSEGV" in described.msg or "signal 11" in described.msg
 
 
-def test_the_hosts_of_replicas_are_told(slurm_jobs: Jobs) -> None:
+def test_the_hosts_of_replicas_are_told(slurm_jobs: SlurmJobs) -> None:
     role = slurm_jobs.role("hostname; sleep 600", num_replicas=2)
     role.resource = Resource(cpu=16, gpu=0, memMB=64)
     app_id = slurm_jobs.submit(role)
@@ -97,7 +96,7 @@ def test_the_hosts_of_replicas_are_told(slurm_jobs: Jobs) -> None:
     assert [replica.hostname for replica in replicas] == told
 
 
-def test_out_of_memory_is_named(slurm_jobs: Jobs) -> None:
+def test_out_of_memory_is_named(slurm_jobs: SlurmJobs) -> None:
     described = slurm_jobs.end(
         slurm_jobs.run("exec python3 -c 'import time; len(bytes([1]) * 500_000_000); time.sleep(9)'")
     )
@@ -106,8 +105,8 @@ def test_out_of_memory_is_named(slurm_jobs: Jobs) -> None:
         assert "memory" in described.msg.lower()
 
 
-def test_time_out_is_named(slurm_jobs: Jobs) -> None:
-    app_id = submitted(slurm_jobs, slurm_jobs.role("sleep 600"), time="1")
+def test_time_out_is_named(slurm_jobs: SlurmJobs) -> None:
+    app_id = slurm_jobs.submit_with(slurm_jobs.role("sleep 600"), time="1")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     slurm_jobs.timeout = 150  # minutes are the least that Slurm counts
     described = slurm_jobs.end(app_id)
@@ -120,22 +119,18 @@ def test_time_out_is_named(slurm_jobs: Jobs) -> None:
     [({"begin": "now+1hour"}, "BeginTime"), ({"hold": True}, "JobHeldUser"), ({"dependency": "afterok:1"}, "")],
     ids=["later", "held", "waits for another"],
 )
-def test_a_job_that_waits_says_why(slurm_jobs: Jobs, options: dict[str, object], reason: str) -> None:
+def test_a_job_that_waits_says_why(slurm_jobs: SlurmJobs, options: dict[str, object], reason: str) -> None:
     if "dependency" in options:
         options = {"dependency": f"afterok:{slurm_jobs.run('sleep 600')}"}
         reason = "Dependency"
-    app = slurm_jobs.app(slurm_jobs.role("true"))
-    app.metadata["slurm/sbatch"] = options  # type: ignore[assignment]  # overlays are trees
-    app_id = slurm_jobs.schedule(slurm_jobs.dryrun(app))
+    app_id = slurm_jobs.submit_with(slurm_jobs.role("true"), sbatch=options)
     until(lambda: reason in slurm_jobs.describe(app_id).msg, 30, f"the reason {reason}")
     assert slurm_jobs.describe(app_id).state == AppState.PENDING
 
 
-def test_cancelled_from_outside(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_cancelled_from_outside(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     running = slurm_jobs.run("sleep 600")
-    waiting = slurm_jobs.app(slurm_jobs.role("true"))
-    waiting.metadata["slurm/sbatch"] = {"hold": True}  # type: ignore[assignment]  # overlays are trees
-    held = slurm_jobs.schedule(slurm_jobs.dryrun(waiting))
+    held = slurm_jobs.submit_with(slurm_jobs.role("true"), sbatch={"hold": True})
     slurm_jobs.reach(running, AppState.RUNNING)
     slurm.command("scancel", running, held)
     assert slurm_jobs.end(running).state == AppState.CANCELLED
@@ -143,7 +138,7 @@ def test_cancelled_from_outside(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
     assert replica_states(slurm_jobs.describe(running)) == [AppState.CANCELLED]
 
 
-def test_a_step_that_is_cancelled_from_outside_fails_the_job(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_a_step_that_is_cancelled_from_outside_fails_the_job(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     app_id = slurm_jobs.run("sleep 600")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     until(lambda: slurm.command("squeue", "--noheader", "--steps", f"{app_id}.0"), 30, "the step")
@@ -151,31 +146,31 @@ def test_a_step_that_is_cancelled_from_outside_fails_the_job(slurm: SlurmCluster
     assert slurm_jobs.end(app_id).state in (AppState.FAILED, AppState.CANCELLED)
 
 
-def test_a_preempted_job_that_is_not_queued_again_failed(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_a_preempted_job_that_is_not_queued_again_failed(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     role = slurm_jobs.role("sleep 600")
     role.resource = Resource(cpu=16, gpu=0, memMB=64)
-    low = submitted(slurm_jobs, role, partition="cancelled", constraint="fast")
+    low = slurm_jobs.submit_with(role, partition="cancelled", constraint="fast")
     slurm_jobs.reach(low, AppState.RUNNING)
     for _ in range(2):
-        submitted(slurm_jobs, role, constraint="fast")
+        slurm_jobs.submit_with(role, constraint="fast")
     described = slurm_jobs.end(low)
     assert described.state == AppState.FAILED
     assert "preempt" in described.msg.lower()
 
 
-def test_a_preempted_job_that_is_queued_again_waits(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_a_preempted_job_that_is_queued_again_waits(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     role = slurm_jobs.role("sleep 600")
     role.resource = Resource(cpu=16, gpu=0, memMB=64)
     role.max_retries = 3
-    low = submitted(slurm_jobs, role, partition="requeued", constraint="fast")
+    low = slurm_jobs.submit_with(role, partition="requeued", constraint="fast")
     slurm_jobs.reach(low, AppState.RUNNING)
     for _ in range(2):
-        submitted(slurm_jobs, role, constraint="fast")
+        slurm_jobs.submit_with(role, constraint="fast")
     until(lambda: slurm_jobs.describe(low).num_restarts == 1, 60, "the restart")
     assert slurm_jobs.describe(low).state == AppState.PENDING
 
 
-def test_a_suspended_job_still_runs(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_a_suspended_job_still_runs(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     app_id = slurm_jobs.run("sleep 600")
     slurm_jobs.reach(app_id, AppState.RUNNING)
     slurm.command("scontrol", "suspend", app_id)
@@ -187,7 +182,7 @@ def test_a_suspended_job_still_runs(slurm: SlurmCluster, slurm_jobs: Jobs) -> No
 
 @pytest.mark.parametrize("policy", RetryPolicy, ids=lambda policy: policy.name)
 def test_what_fails_is_started_again_as_often_as_allowed(
-    slurm: SlurmCluster, slurm_jobs: Jobs, policy: RetryPolicy
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, policy: RetryPolicy
 ) -> None:
     role = slurm_jobs.role("echo try; exit 5")
     role.max_retries, role.retry_policy = 1, policy
@@ -200,7 +195,7 @@ def test_what_fails_is_started_again_as_often_as_allowed(
     assert slurm_jobs.lines(app_id) == ["try\n"] * 2
 
 
-def test_a_job_that_succeeds_in_the_end_succeeded(slurm: SlurmCluster, slurm_jobs: Jobs, tmp_path: object) -> None:
+def test_a_job_that_succeeds_in_the_end_succeeded(slurm: SlurmCluster, slurm_jobs: SlurmJobs, tmp_path: object) -> None:
     role = slurm_jobs.role(f"mkdir {tmp_path}/there || exit 0; exit 5")
     role.max_retries = 1
     app_id = slurm_jobs.submit(role)
@@ -209,7 +204,7 @@ def test_a_job_that_succeeds_in_the_end_succeeded(slurm: SlurmCluster, slurm_job
     assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
 
 
-def test_foreign_and_array_jobs_do_no_harm(slurm: SlurmCluster, slurm_jobs: Jobs) -> None:
+def test_foreign_and_array_jobs_do_no_harm(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     """`list` shows the user's jobs, whoever submitted them; nothing else is touched."""
     wrap = ("sbatch", "--parsable", "--output=/dev/null", "--chdir=/")
     array = slurm.command(*wrap, "--array=0-2%1", "--wrap=sleep 600").strip()
@@ -217,7 +212,7 @@ def test_foreign_and_array_jobs_do_no_harm(slurm: SlurmCluster, slurm_jobs: Jobs
     slurm.command(*wrap, "--wrap=sleep 600", user="nobody")
     app_id = slurm_jobs.run("sleep 600")
     slurm_jobs.reach(app_id, AppState.RUNNING)
-    ids = [app.app_id for app in slurm_jobs.scheduler.list()]
+    ids = [*slurm_jobs.new()]
     assert len(ids) == len(set(ids))
     assert app_id in ids
     assert set(ids) <= {app_id, own, array}
