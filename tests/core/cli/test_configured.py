@@ -29,6 +29,8 @@ WRONG = [
     ("[cli:run]\ncomponent = utils.ecoh", DRY, "2: there is no component `utils.ecoh`"),
     ("[cli:run]\ncomponent = utils.echo --mgs x", DRY, "2: component `echo`: has no option '--mgs'"),
     ("[cli:run]\ncomponent = utils.echo 'x", DRY, "2: `component = utils.echo 'x`: No closing quotation"),
+    ("[torchx:tracker]\nfsspec = runs", ["tracker", "list", "jobs"], "2: the tracker `fsspec` needs an absolute pl"),
+    ("[torchx:tracker]\nfsspec\n[tracker:fsspec]\nconfig = a", ["tracker", "list", "jobs"], "4: the tracker `fsspec`"),
     ("[cli:list]\nscheduler = local_cdw", ["list"], "2: there is no scheduler `local_cdw`"),
     ("[cli:list]\nscheduler_args = a=1", ["list"], "2: scheduler option `a`: is unknown"),
 ]
@@ -93,6 +95,14 @@ def test_what_the_component_itself_refuses_is_told_with_the_line_of_the_default(
     done = cli(*DRY, "dist.ddp")
     assert done.code == 2
     assert done.hint.endswith(hint.format(file=workdir / ".torchxconfig"))
+
+
+def test_a_tracker_that_the_environment_sets_up_is_not_the_files(
+    cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workdir / ".torchxconfig").write_text("[torchx:tracker]\nfsspec = /runs\n")
+    monkeypatch.setenv("TORCHX_TRACKER_FSSPEC_CONFIG", "runs")
+    assert cli("tracker", "list", "jobs").error == "the tracker `fsspec` needs an absolute place, not `runs`"
 
 
 def test_a_default_that_code_has_set_is_not_the_files(workdir: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torchx.cli.cmd_base import SubCommand
+from torchx.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,16 @@ def _trackers() -> list[TrackerBase]:
     from torchx.tracker.query import open_trackers
 
     tell_unknown_names()
-    return open_trackers(configured_trackers())
+    configured = configured_trackers()
+    opened: list[TrackerBase] = []
+    for name, config in configured.items():
+        try:
+            opened += open_trackers({name: config})
+        except UsageError as error:
+            from torchx.runner._config_errors import explain_tracker
+
+            raise explain_tracker(error, name) from error.__cause__
+    return opened or open_trackers(configured)
 
 
 def _jobs(args: argparse.Namespace, trackers: list[TrackerBase]) -> None:

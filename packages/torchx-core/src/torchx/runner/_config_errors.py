@@ -1,4 +1,4 @@
-"""Tells where in the configuration files a component's defaults stand, once one of them turns out to be wrong."""
+"""Tells where in the configuration files something stands, once it turns out to be wrong."""
 
 from __future__ import annotations
 
@@ -35,6 +35,21 @@ def explain(error: UsageError, component: str, defaults: Mapping[str, str]) -> U
     if remark:
         separator = " " if (error.hint or "").endswith("?") else "; "
         error.hint = f"{error.hint}{separator}{remark}" if error.hint else remark
+    return error
+
+
+def explain_tracker(error: UsageError, name: str) -> UsageError:
+    """The error to raise for one that a tracker's factory has raised: with file and line, where a file sets it up."""
+    import os
+
+    from torchx.tracker.api import tracker_config_env_var_name
+
+    if os.environ.get(tracker_config_env_var_name(name)):
+        return error
+    for section, key in ((f"tracker:{name}", "config"), ("torchx:tracker", name)):
+        for file in map(read_config, find_configs()):
+            if key in file.sections.get(section, {}):
+                return file.error(error.message, section, key, hint=error.hint)
     return error
 
 
