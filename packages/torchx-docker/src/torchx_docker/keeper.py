@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 LOOK_EVERY = 300
 """Seconds after which the job is looked at without any news."""
 
+SETTLE = 2
+"""Seconds in which the engine's list of containers shows what it has told as news."""
+
+NEWS_PAUSE = 0.1
+"""Seconds in which it mostly does so."""
+
 GIVE_UP_AFTER = 3600.0
 """Seconds for which an engine may be gone before its job is given up."""
 
@@ -74,7 +80,7 @@ def keep(engine: Engine, app_id: str) -> None:
     """Watches a job until nothing will have to be done any more."""
     backoff = Backoff(total_timeout=GIVE_UP_AFTER)
     errors = 0
-    last_event = 0
+    last_event, news = 0, False
     while errors < MOST_ERRORS:
         try:
             plan = next_step(replicas_of(engine, app_id))
@@ -82,8 +88,10 @@ def keep(engine: Engine, app_id: str) -> None:
                 return
             _carry_out(engine, app_id, plan)
             if not plan.restart and not plan.stop:
-                until = int(time.time()) + LOOK_EVERY
-                last_event = engine.await_event([f"{LABEL_APP_ID}={app_id}"], last_event, until)
+                until = int(time.time()) + (SETTLE if news else LOOK_EVERY)
+                event = engine.await_event([f"{LABEL_APP_ID}={app_id}"], last_event, until)
+                news, last_event = event != last_event, event
+                time.sleep(NEWS_PAUSE)
             backoff.reset()
             errors = 0
         except EngineUnreachableError:
