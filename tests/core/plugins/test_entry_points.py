@@ -45,6 +45,12 @@ def test_egg_info_folders_are_read(site: Site, folder: str, name: str, version: 
     assert _found(site.folder) == {name: (version, (POINT,))}
 
 
+def test_a_development_install_tells_its_version(site: Site) -> None:
+    site.write("acme.egg-info/entry_points.txt", "[torchx.schedulers]\nacme = acme.code:create\n")
+    site.write("acme.egg-info/PKG-INFO", "Metadata-Version: 2.1\nName: acme\nVersion: 1.2.dev0\n\nVersion: no\n")
+    assert _found(site.folder) == {"acme": ("1.2.dev0", (POINT,))}
+
+
 def test_the_first_on_the_path_wins_even_without_entry_points(site: Site, tmp_path: Path) -> None:
     site.dist("acme", "1.0", groups=GROUPS)
     newer = tmp_path / "newer"

@@ -34,7 +34,7 @@ class FoundDistribution:
 
     Attributes:
         name: its normalized name, ``"torchx-k8s"``.
-        version: its version, ``""`` where the folder's name does not tell.
+        version: its version, ``""`` where neither the folder's name nor what is in it tells.
         location: the folder (or zip) on ``sys.path`` in which it is installed.
         entry_points: those of our groups, in the file's order.
     """
@@ -110,7 +110,17 @@ def _read(entry: str, folder: str, name: str) -> FoundDistribution | None:
     points = tuple(point for point in parse_entry_points(text) if point.group.startswith(PREFIX))
     if not points:
         return None
-    return FoundDistribution(name=name, version=_version(folder), location=entry, entry_points=points)
+    version = _version(folder) or _version_inside(f"{entry}/{folder}/PKG-INFO")
+    return FoundDistribution(name=name, version=version, location=entry, entry_points=points)
+
+
+def _version_inside(path: str) -> str:
+    """The version that the metadata of a development install tells; empty where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return next((line.partition(":")[2].strip() for line in file if line.startswith("Version:")), "")
+    except OSError:
+        return ""
 
 
 def _read_text(path: str) -> str | None:
