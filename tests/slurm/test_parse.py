@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from torchx.schedulers.batch.job import BatchJob
 from torchx.specs.api import AppState
 from torchx_slurm import parse_json, parse_text
 from torchx_slurm.parse_text import SEPARATOR
 from torchx_slurm.status import SlurmRow, to_job
+
+if TYPE_CHECKING:
+    from torchx.schedulers.batch.job import BatchJob
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = sorted(path.name for path in DATA.iterdir() if (path / "squeue.json").exists())

@@ -17,6 +17,6 @@ def test_documented_path_is_the_real_module() -> None:
     import torchx.schedulers.slurm_scheduler as documented
     import torchx_slurm.scheduler as real
 
-    assert documented is real  # type: ignore[comparison-overlap]  # an alias at run time
+    assert documented is real
     assert real.create_scheduler("session").backend == "slurm"
     assert real.SlurmOpts is real.Opts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torchx.schedulers.batch.request import RECORD_FILE
-from torchx.schedulers.batch.scheduler import ATTEMPT_FILE, END_FILE
+from torchx.schedulers.batch.scheduler import ATTEMPT_FILE, END_FILE, OWNER_FILE
 from torchx.util.light_dataclass import dataclass
 from torchx.util.shlex import quote
 
@@ -26,8 +26,8 @@ until [ -r "$folder/{record}" ]; do  # network file systems show new files with 
   sleep 1
 done
 # One dry run is one job, also where an answer of sbatch was lost and a second job came of it.
-(set -C && echo "$SLURM_JOB_ID" >"$folder/owner") 2>/dev/null
-owner=$(cat "$folder/owner")
+(set -C && echo "$SLURM_JOB_ID" >"$folder/{owner}") 2>/dev/null
+owner=$(cat "$folder/{owner}")
 if [ -z "$owner" ]; then
   echo "torchx: can't write to $folder" >&2
   exit 1
@@ -115,7 +115,10 @@ def batch_script(steps: Sequence[RoleStep], *, folder: str) -> str:
         steps: one for each role, in the order of the job's components.
         folder: the job's folder.
     """
-    parts = [HEAD.format(folder=quote(folder), record=RECORD_FILE, end=END_FILE, attempt=ATTEMPT_FILE), "pids=\n"]
+    parts = [
+        HEAD.format(folder=quote(folder), record=RECORD_FILE, end=END_FILE, attempt=ATTEMPT_FILE, owner=OWNER_FILE),
+        "pids=\n",
+    ]
     several = len(steps) > 1
     for index, step in enumerate(steps):
         group = [f"--het-group={index}"] if several else []

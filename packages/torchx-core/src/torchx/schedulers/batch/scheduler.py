@@ -40,6 +40,11 @@ END_FILE = "end"
 """In a job's folder: the exit status of its script, once that has ended for good."""
 
 
+OWNER_FILE = "owner"
+"""In a job's folder: the id of the job that runs it; of several with one key, the others do nothing."""
+
+_CLAIM = 'cd "$1" && (umask 077; set -C; echo "$2" >"$3") 2>/dev/null; cat "$3"'
+
 ATTEMPT_FILE = "attempt"
 """In a job's folder: how often its script had been started before the last time."""
 
@@ -142,23 +147,28 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             found = system.find(request.key) if tried else []
             tried_before, tried = tried, True
             app_id = found[0] if found else system.submit(request, folder)
-            if tried_before:
-                self._keep_only(system, request.key, app_id)
-            return app_id
+            return self._only_one(system, request.key, folder, app_id) if tried_before else app_id
 
         return retry(attempt, transient=(TransientError,), first_delay=1, max_delay=10, total_timeout=SUBMIT_TIMEOUT)
 
-    def _keep_only(self, system: BatchSystem, key: str, app_id: str) -> None:
-        """Ends jobs that came of a submission whose answer was lost and whose job turned up later.
+    def _only_one(self, system: BatchSystem, key: str, folder: str, app_id: str) -> str:
+        """The one job of a submission that was repeated, because its answer was lost; others are ended.
 
-        They do nothing anyway: a job's script only runs for the job that came first.
+        A job's script runs only for the job whose id is in `OWNER_FILE`, which the first of them writes. It is written
+        here for the job that is kept, unless one has begun.
         """
-        import contextlib
-
-        with contextlib.suppress(TorchXError):
-            for other in system.find(key):
-                if other != app_id:
+        try:
+            found = system.find(key)
+            if len({*found, app_id}) < 2:
+                return app_id
+            kept = system.commands.run(["sh", "-c", _CLAIM, "sh", folder, found[0], OWNER_FILE]).text.strip()
+            kept = kept if kept in found else app_id
+            for other in found:
+                if other != kept:
                     system.cancel(other)
+        except TorchXError:  # the answer to the submission stands
+            return app_id
+        return kept
 
     def _folder(self, key: str, cfg: Mapping[str, CfgVal]) -> str:
         job_dir = cfg.get("job_dir")

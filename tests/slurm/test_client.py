@@ -1,0 +1,347 @@
+"""How Slurm is asked: its commands are programs that print what real ones have printed."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torchx.errors import TorchXError, TransientError
+from torchx.schedulers.batch.commands import CommandMissingError, LocalCommands
+from torchx.specs.api import AppDef, AppState, Resource, Role
+from torchx_slurm.client import SlurmClient, SlurmError
+from torchx_slurm.parse_text import SEPARATOR
+from torchx_slurm.request import SlurmBatchRequest
+from torchx_slurm.scheduler import create_scheduler
+
+DATA = Path(__file__).parent / "data"
+
+DOWN = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
+TIMED_OUT = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
+NO_DATABASE = "sacct: error: Sending PersistInit msg: Connection refused\nsacct: fatal: Problem talking to the database"
+NO_ACCOUNTING = "Slurm accounting storage is disabled"
+
+
+class Commands:
+    """Programs in a folder on PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "calls"
+
+    def answer(self, name: str, text: str = "", *, error: str = "", code: int = 0) -> None:
+        """Makes a command print a text, and an error."""
+        out = self.folder / f"{name}.out"
+        out.write_text(text)
+        version = f'[ "$1" = --version ] && {{ cat {self.folder}/version; exit 0; }}'
+        note = f"""printf '%s\\n' {name}" $*" | tr '\\n' ' ' >>{self.log}; echo >>{self.log}"""
+        self.do(name, f"{version}\n{note}\ncat {out}\nprintf '%s' {shlex.quote(error)} >&2\nexit {code}")
+
+    def do(self, name: str, code: str) -> None:
+        """Makes a command run shell code."""
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\n{code}\n")
+        path.chmod(0o755)
+
+    def calls(self, name: str) -> list[str]:
+        """The calls of a command."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [line for line in lines if line.split(" ")[0] == name]
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "version").write_text("slurm 22.05.8\n")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "home"))
+    return Commands(folder)
+
+
+@pytest.fixture
+def client() -> SlurmClient:
+    return SlurmClient(LocalCommands())
+
+
+def squeue(*rows: tuple[str, str], reason: str = "None", command: str = "(null)", comment: str = "(null)") -> str:
+    lines = (SEPARATOR.join((job, state, reason, "n1", command, comment, "name")) for job, state in rows)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def sacct(*rows: tuple[str, str, str]) -> str:
+    return "".join(f"{SEPARATOR.join((job, state, code, 'n1', 'name'))}\n" for job, state, code in rows)
+
+
+def states(client: SlurmClient, *app_ids: str) -> dict[str, AppState]:
+    return {app_id: job.state for app_id, job in client.query(app_ids).items()}
+
+
+def test_running_jobs_need_no_accounting(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(("7", "RUNNING"), ("8", "PENDING"), reason="Resources"))
+    assert states(client, "7", "8") == {"7": AppState.RUNNING, "8": AppState.PENDING}
+    assert len(commands.calls("squeue")) == 1
+
+
+def test_one_call_of_each_for_any_number_of_jobs(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(*((str(n), "RUNNING") for n in range(100))))
+    commands.answer("sacct", sacct(*((str(n), "COMPLETED", "0:0") for n in range(100, 300))))
+    found = states(client, *map(str, range(300)))
+    assert [*found.values()].count(AppState.SUCCEEDED) == 200
+    assert [len(commands.calls(name)) for name in ("squeue", "sacct")] == [1, 1]
+    assert "--jobs=100,101," in commands.calls("sacct")[0]
+
+
+def test_accounting_tells_exit_codes_of_what_has_ended(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(("7+0", "FAILED"), ("7+1", "FAILED")))
+    rows = [("7+0", "FAILED", "3:0"), ("7+0.0", "COMPLETED", "0:0"), ("7+1", "FAILED", "3:0")]
+    commands.answer("sacct", sacct(*rows, ("7+1.0", "OUT_OF_MEMORY", "0:125")))
+    job = client.query(["7"])["7"]
+    assert (job.state, job.msg) == (AppState.FAILED, "out of memory")
+    assert [part.exit_code for part in job.parts] == [3, 3]
+
+
+def test_first_component_that_failed_fails_the_job(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", error="slurm_load_jobs error: Invalid job id specified", code=1)
+    commands.answer("sacct", sacct(("7+0", "FAILED", "1:0"), ("7+1", "COMPLETED", "0:0")))
+    assert states(client, "7") == {"7": AppState.FAILED}
+
+
+def test_unknown_jobs_are_left_out(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", error="slurm_load_jobs error: Invalid job id specified", code=1)
+    commands.answer("sacct")
+    assert states(client, "7") == {}
+    assert states(client, "nothing", "7; id", "-7", "７") == {}
+    assert len(commands.calls("squeue")) == 1
+
+
+def test_accounting_that_lags_behind_ends_no_job(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(("7", "COMPLETED")))
+    commands.answer("sacct", sacct(("7", "RUNNING", "0:0"), ("8", "RUNNING", "0:0")))
+    assert states(client, "7", "8") == {"7": AppState.SUCCEEDED, "8": AppState.UNKNOWN}
+
+
+def test_queued_again_is_not_failed(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(("7", "PENDING"), reason="BeginTime"))
+    commands.answer("sacct", sacct(("7", "NODE_FAIL", "0:0")))
+    assert states(client, "7") == {"7": AppState.PENDING}
+
+
+def test_controller_that_is_away(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", error=DOWN, code=1)
+    commands.answer("sacct", sacct(("7", "RUNNING", "0:0"), ("8", "FAILED", "2:0")))
+    found = client.query(["7", "8", "9"])
+    assert {app_id: job.state for app_id, job in found.items()} == {
+        "7": AppState.UNKNOWN,
+        "8": AppState.FAILED,
+        "9": AppState.UNKNOWN,
+    }
+    assert "Unable to contact slurm controller" in found["7"].msg
+
+
+def test_accounting_that_is_away(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(("7", "FAILED"), ("8", "RUNNING")))
+    commands.answer("sacct", error=NO_DATABASE, code=1)
+    found = client.query(["7", "8", "9"])
+    assert (found["8"].state, found["9"].state) == (AppState.RUNNING, AppState.UNKNOWN)
+    assert "database" in found["9"].msg
+    commands.answer("scontrol", "JobId=7 JobName=x JobState=FAILED Reason=NonZeroExitCode Restarts=0 ExitCode=4:0 \n")
+    assert client.query(["7"])["7"].msg == "exit code 4"
+
+
+def test_without_accounting_slurmctld_tells_exit_codes(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(("7", "FAILED")))
+    commands.answer("sacct", error=NO_ACCOUNTING, code=1)
+    commands.answer("scontrol", "JobId=7 JobName=x JobState=FAILED Reason=NonZeroExitCode Restarts=1 ExitCode=4:0 \n")
+    job = client.query(["7"])["7"]
+    assert (job.state, job.msg) == (AppState.FAILED, "exit code 4")
+    commands.answer("squeue", squeue(("7", "RUNNING"), ("8", "RUNNING")))
+    assert {job.app_id for job in client.jobs()} == {"7", "8"}
+
+
+@pytest.mark.parametrize("version", ["23.02", "23.11", "25.11"])
+def test_json_is_read_where_it_obeys_the_filters(commands: Commands, client: SlurmClient, version: str) -> None:
+    (commands.folder / "version").write_text(f"slurm {version}.1\n")
+    for name in ("squeue", "sacct"):
+        commands.answer(name, (DATA / version / f"{name}.json").read_text())
+    found = client.query(["2", "3", "6", "18"])
+    assert {app_id: job.state for app_id, job in found.items()} == {
+        "2": AppState.SUCCEEDED,
+        "3": AppState.FAILED,
+        "6": AppState.RUNNING,
+        "18": AppState.FAILED,
+    }
+    assert found["3"].msg == "exit code 3"
+    assert "--json" in commands.calls("squeue")[0]
+    assert "--json" in commands.calls("sacct")[0]
+
+
+def test_build_without_json_is_asked_for_text(commands: Commands, client: SlurmClient) -> None:
+    (commands.folder / "version").write_text("slurm 24.05.1\n")
+    answer = squeue(("7", "RUNNING"))
+    (commands.folder / "text").write_text(answer)
+    version = f'[ "$1" = --version ] && {{ cat {commands.folder}/version; exit 0; }}'
+    failed = 'case "$*" in *--json*) echo "squeue: error: unable to find plugin serializer/json" >&2; exit 1;; esac'
+    commands.do("squeue", f"{version}\n{failed}\ncat {commands.folder}/text")
+    assert states(client, "7") == {"7": AppState.RUNNING}
+
+
+def test_list_joins_both_sides(commands: Commands, client: SlurmClient) -> None:
+    rows = [("7", "RUNNING"), ("8+0", "PENDING"), ("8+1", "PENDING"), ("9_[2-3]", "PENDING"), ("9_1", "RUNNING")]
+    commands.answer("squeue", squeue(*rows))
+    past = [
+        ("5", "COMPLETED", "0:0"),
+        ("7", "RUNNING", "0:0"),
+        ("6", "CANCELLED by 0", "0:0"),
+        ("9_0", "FAILED", "1:0"),
+    ]
+    commands.answer("sacct", sacct(*past))
+    assert {job.app_id: job.state for job in client.jobs()} == {
+        "5": AppState.SUCCEEDED,
+        "6": AppState.CANCELLED,
+        "7": AppState.RUNNING,
+        "8": AppState.PENDING,
+        "9": AppState.RUNNING,
+    }
+    assert "--me" in commands.calls("squeue")[0]
+    assert "now-14days" in commands.calls("sacct")[0]
+
+
+def test_list_does_not_claim_to_know_without_a_controller(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", error=DOWN, code=1)
+    with pytest.raises(TransientError):
+        client.jobs()
+
+
+def test_cancel(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("scancel")
+    client.cancel("7")
+    assert commands.calls("scancel") == ["scancel 7 "]
+    for error in (
+        "scancel: error: Kill job error on job id 7: Invalid job id specified",
+        "scancel: error: Kill job error on job id 7: Job/step already completing or completed",
+    ):
+        commands.answer("scancel", error=error, code=1)
+        client.cancel("7")
+    commands.answer("scancel", error="scancel: error: Kill job error on job id 7: Access/permission denied", code=1)
+    with pytest.raises(SlurmError, match="permission denied"):
+        client.cancel("7")
+    commands.answer("scancel", error=DOWN, code=1)
+    with pytest.raises(TransientError):
+        client.cancel("7")
+
+
+# -- submission --------------------------------------------------------------------------------------------------------
+
+
+def dryrun() -> Any:
+    role = Role("worker", "image", entrypoint="true", resource=Resource(cpu=1, gpu=0, memMB=1))
+    return create_scheduler("session").submit_dryrun(AppDef("app", [role]), {})
+
+
+@pytest.mark.parametrize("answer", ["7\n", "7;cluster\n"], ids=["one cluster", "of several"])
+def test_submission(commands: Commands, answer: str) -> None:
+    commands.answer("sbatch", answer)
+    info = dryrun()
+    scheduler = create_scheduler("session")
+    assert scheduler.schedule(info) == "7"
+    assert scheduler.schedule(info) == "7"
+    (call,) = commands.calls("sbatch")
+    assert call.startswith("sbatch --parsable --job-name=app --comment=torchx:app-")
+
+
+def test_refused_submission_is_told_in_one_line_and_not_repeated(commands: Commands) -> None:
+    errors = "sbatch: error: invalid partition specified: nope\nsbatch: error: Batch job submission failed: Invalid x"
+    commands.answer("sbatch", error=errors, code=1)
+    with pytest.raises(SlurmError) as caught:
+        create_scheduler("session").schedule(dryrun())
+    expected = "sbatch: invalid partition specified: nope; Batch job submission failed: Invalid x"
+    assert caught.value.message == expected
+    assert len(commands.calls("sbatch")) == 1
+
+
+@pytest.mark.parametrize("by", ["comment", "script", "accounting"])
+def test_lost_answer_is_looked_up_by_key(commands: Commands, by: str) -> None:
+    info = dryrun()
+    request: SlurmBatchRequest = info.request
+    commands.answer("sbatch", error=TIMED_OUT, code=1)
+    told = {"comment": f"torchx:{request.key} mine"} if by == "comment" else {"command": f"{request.folder}/job.sh"}
+    commands.answer("squeue", squeue(("7+0", "RUNNING"), ("7+1", "RUNNING"), **told) if by != "accounting" else "")
+    commands.answer("sacct", f"7|sbatch --comment=torchx:{request.key} x/job.sh\n8|sbatch --comment=torchx:other x\n")
+    assert create_scheduler("session").schedule(info) == "7"
+    assert len(commands.calls("sbatch")) == 1
+
+
+def test_submission_that_made_no_job_is_repeated(commands: Commands, tmp_path: Path) -> None:
+    commands.answer("squeue")
+    commands.answer("sacct")
+    once = f'if [ -e {tmp_path}/tried ]; then echo 7; else touch {tmp_path}/tried; echo "{TIMED_OUT}" >&2; exit 1; fi'
+    commands.do("sbatch", once)
+    assert create_scheduler("session").schedule(dryrun()) == "7"
+
+
+def test_submission_gives_up_after_a_while(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torchx.schedulers.batch.scheduler.SUBMIT_TIMEOUT", 1.0)
+    commands.answer("squeue", error=DOWN, code=1)
+    commands.answer("sbatch", error=TIMED_OUT, code=1)
+    with pytest.raises(TransientError, match="slurm|Socket") as caught:
+        create_scheduler("session").schedule(dryrun())
+    assert "\n" not in caught.value.message
+    assert len(commands.calls("sbatch")) == 1  # never again without knowing that there is no job
+
+
+@pytest.mark.parametrize(("begun", "kept", "ended"), [(None, "7", "8"), ("8", "8", "7")], ids=["waiting", "begun"])
+def test_second_job_of_a_lost_answer_is_ended(
+    commands: Commands, tmp_path: Path, begun: str | None, kept: str, ended: str
+) -> None:
+    """It turns up only after the submission was repeated. The one that runs is kept."""
+    info = dryrun()
+    told = squeue(("7", "PENDING"), ("8", "PENDING"), comment=f"torchx:{info.request.key}")
+    (tmp_path / "later").write_text(told)
+    commands.do("squeue", f"[ -e {tmp_path}/twice ] && cat {tmp_path}/later; exit 0")
+    commands.answer("sacct")
+    commands.answer("scancel")
+    first = f'touch {tmp_path}/tried; echo "{TIMED_OUT}" >&2; exit 1'
+    start = f"echo {begun} >{info.request.folder}/owner;" if begun else ""
+    commands.do("sbatch", f"if [ -e {tmp_path}/tried ]; then {start} touch {tmp_path}/twice; echo 8; else {first}; fi")
+    assert create_scheduler("session").schedule(info) == kept
+    assert commands.calls("scancel") == [f"scancel {ended} "]
+    assert (Path(info.request.folder) / "owner").read_text() == f"{kept}\n"
+
+
+def test_missing_sbatch_is_one_line_with_the_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(CommandMissingError, match="`sbatch`") as caught:
+        create_scheduler("session").schedule(dryrun())
+    assert caught.value.hint == "run torchx on a login node of the cluster, or name one with the option ssh_host"
+    with pytest.raises(TorchXError, match="squeue"):
+        create_scheduler("session").list()
+
+
+def test_submission_and_questions_over_ssh(commands: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    commands.do("ssh", 'while [ "$1" != -- ]; do shift; done; [ "$2" = login ] || exit 255; cd; exec sh -c "$3"')
+    monkeypatch.setenv("HOME", str(tmp_path / "far"))
+    (tmp_path / "far").mkdir()
+    commands.answer("sbatch", "7\n")
+    commands.answer("squeue", squeue(("7", "RUNNING")))
+    role = Role("worker", "image", entrypoint="true", resource=Resource(cpu=1, gpu=0, memMB=1))
+    info = create_scheduler("session").submit_dryrun(AppDef("app", [role]), {"ssh_host": "login"})
+    app_id = create_scheduler("session").schedule(info)
+    folder = tmp_path / "far" / ".torchx" / "slurm" / "jobs" / info.request.key
+    assert (folder / "role-0.sh").exists()
+    assert commands.calls("sbatch")[0].rstrip().endswith(f"{folder}/job.sh")
+    later = create_scheduler("another")
+    described = later.describe(app_id)
+    assert described is not None
+    assert (described.state, described.roles[0].name) == (AppState.RUNNING, "worker")
+    log = folder / "logs" / "worker" / "0"
+    log.mkdir(parents=True)
+    (log / "stdout.log").write_text("hello\n")
+    assert [*later.log_iter(app_id, "worker")] == ["hello\n"]
+    commands.answer("scancel")
+    later.delete(app_id)
+    assert not folder.exists()
