@@ -267,11 +267,16 @@ def test_an_unchanged_workspace_is_not_even_read(
     settle(source)
     one = built(kind(), base, source, cfg)
     sent = {method: world.registry.requests(method, "") for method in ("POST", "PUT", "PATCH")}
-    opened: list[object] = []
+    opened: list[str] = []
     real = os.open
-    monkeypatch.setattr(os, "open", lambda path, *args, **kwargs: opened.append(path) or real(path, *args, **kwargs))
+
+    def noted(path: Any, *args: Any, **kwargs: Any) -> int:
+        opened.append(str(path))
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", noted)
     assert built(kind(), base, source, cfg) == one
-    assert [path for path in opened if str(path).endswith("train.py")] == []
+    assert [path for path in opened if path.endswith("train.py")] == []
     assert {method: world.registry.requests(method, "") for method in sent} == sent
 
 

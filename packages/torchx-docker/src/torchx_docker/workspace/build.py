@@ -48,8 +48,8 @@ def build(engine: Engine, recipe: Recipe, contents: Contents, out: TextIO | None
     sent = Hashed(b"", iter(context))
     output = _Output(out if recipe.dockerfile else None)
     with engine_errors("build the image"):
-        response = _post(engine, recipe, context.dockerfile, sent)
-        found = output.follow(_records(response))
+        with _post(engine, recipe, context.dockerfile, sent) as response:
+            found = output.follow(_records(response))
     found = found or image_id(engine, recipe.name)
     if not found:
         raise EngineError("Docker has built an image and does not have it")
@@ -115,10 +115,9 @@ def _registry_credentials(recipe: Recipe) -> dict[str, str]:
 
 
 def _records(response: Any) -> Iterator[dict[str, Any]]:
-    with response:
-        for line in response.iter_lines():
-            if line:
-                yield json.loads(line)
+    for line in response.iter_lines():
+        if line:
+            yield json.loads(line)
 
 
 class _Output:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import weakref
 from typing import TYPE_CHECKING
 
 from torchx.errors import UsageError
@@ -53,6 +54,7 @@ class DockerWorkspaceMixin(WorkspaceMixin[dict[str, tuple[str, str]]]):
     def __init__(self, *args: object, docker_client: DockerClient | None = None, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
         self._image_engine = Engine(docker_client)
+        weakref.finalize(self, self._image_engine.close)
         self._image_tags: dict[str, str] = {}
         self._push_quietly = False
 

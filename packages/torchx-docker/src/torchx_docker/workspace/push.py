@@ -61,9 +61,8 @@ def push_image(engine: Engine, image: str, repository: str, tag: str, *, quiet: 
     with engine_errors(what):
         api = engine.client.api
         api.tag(image, repository, tag)
-        events = api.push(repository, tag, stream=True, decode=True)
         try:
-            show_transfer(events, None if quiet else sys.stderr)
+            show_transfer(api.push(repository, tag, stream=True, decode=True), None if quiet else sys.stderr)
         except EngineError as error:
             raise EngineError(f"Docker can't {what}: {error.message}", hint=_fix(error.message, repository)) from error
 
@@ -94,13 +93,16 @@ def show_transfer(events: Iterable[Mapping[str, Any]], out: TextIO | None) -> No
         EngineError: it failed.
     """
     shown = _Transfer(out)
+    error = ""
     try:
+        # To the end, also after an error: only then the SDK lets go of the connection.
         for event in events:
-            if "error" in event:
-                raise EngineError(" ".join(str(event["error"]).split()))
+            error = error or " ".join(str(event.get("error", "")).split())
             shown.note(event)
     finally:
         shown.close()
+    if error:
+        raise EngineError(error)
 
 
 def _fix(message: str, repository: str) -> str:
