@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.core.plugins.conftest import Site
 from torchx.plugins.manager import reset_plugin_manager
 
 if TYPE_CHECKING:
@@ -71,11 +72,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of an installed scheduler that has an option of each type."""
     site = tmp_path / "site"
-    info = site / "acme_torchx-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "acme_torchx.py").write_text(ACME_SCHEDULER)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-torchx\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[torchx.schedulers]\nacme = acme_torchx:create_scheduler\n")
+    points = {"acme": "acme_torchx:create_scheduler"}
+    Site(site).dist("acme-torchx", groups={"torchx.schedulers": points}, files={"acme_torchx.py": ACME_SCHEDULER})
     monkeypatch.syspath_prepend(site)
     reset_plugin_manager()
     yield "acme"

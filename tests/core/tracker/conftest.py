@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.core.plugins.conftest import Site
 from torchx.plugins.manager import reset_plugin_manager
 
 if TYPE_CHECKING:
@@ -35,13 +36,8 @@ def outside_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
 def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The name of an installed tracker; ``acme_broken`` is one that cannot be imported."""
     site = tmp_path / "site"
-    info = site / "acme_tracking-1.0.dist-info"
-    info.mkdir(parents=True)
-    (site / "acme_tracking.py").write_text(ACME_TRACKER)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-tracking\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[torchx.tracker]\nacme = acme_tracking:create\nacme_broken = acme_missing:create\n"
-    )
+    points = {"acme": "acme_tracking:create", "acme_broken": "acme_missing:create"}
+    Site(site).dist("acme-tracking", groups={"torchx.tracker": points}, files={"acme_tracking.py": ACME_TRACKER})
     monkeypatch.syspath_prepend(site)
     reset_plugin_manager()
     yield "acme"

@@ -62,7 +62,7 @@ def each_replica(
 
 
 def job_state(states: Iterable[AppState]) -> AppState:
-    """The state of a job from those of its replicas; ``UNKNOWN`` where there are none. See :data:`PRECEDENCE`."""
+    """The state of a job from those of its replicas; ``UNKNOWN`` where there are none. See ``PRECEDENCE``."""
     found = {*states}
     return next((state for state in PRECEDENCE if state in found), AppState.UNKNOWN)
 

@@ -45,13 +45,13 @@ SILENT = Progress()
 
 
 class FileProgress(Progress):
-    """Shows the count of files on a terminal, once the work has taken longer than :data:`PATIENCE`.
+    """Shows the count of files on a terminal, once the work has taken longer than a second.
 
     It appears by itself, also while one call takes all the time.
 
     Args:
-        label: see :meth:`Progress.phase`.
-        total: see :meth:`Progress.phase`.
+        label: as for ``phase``.
+        total: as for ``phase``.
         stream: where to show it, standard error by default.
     """
 
