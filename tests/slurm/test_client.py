@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,8 +14,10 @@ from torchx.schedulers.batch.commands import CommandMissingError, LocalCommands
 from torchx.specs.api import AppDef, AppState, Resource, Role
 from torchx_slurm.client import SlurmClient, SlurmError
 from torchx_slurm.parse_text import SEPARATOR
-from torchx_slurm.request import SlurmBatchRequest
 from torchx_slurm.scheduler import create_scheduler
+
+if TYPE_CHECKING:
+    from torchx_slurm.request import SlurmBatchRequest
 
 DATA = Path(__file__).parent / "data"
 
@@ -287,7 +289,7 @@ def test_submission_gives_up_after_a_while(commands: Commands, monkeypatch: pyte
     monkeypatch.setattr("torchx.schedulers.batch.scheduler.SUBMIT_TIMEOUT", 1.0)
     commands.answer("squeue", error=DOWN, code=1)
     commands.answer("sbatch", error=TIMED_OUT, code=1)
-    with pytest.raises(TransientError, match="slurm|Socket") as caught:
+    with pytest.raises(TransientError, match="slurm") as caught:
         create_scheduler("session").schedule(dryrun())
     assert "\n" not in caught.value.message
     assert len(commands.calls("sbatch")) == 1  # never again without knowing that there is no job

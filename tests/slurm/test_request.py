@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,8 +22,10 @@ from torchx.specs.api import (
 )
 from torchx.specs.overlays import DEL, OverlayError
 from torchx.testing.hostile import HOSTILE_NAMES
-from torchx_slurm.request import SlurmBatchRequest
 from torchx_slurm.scheduler import SlurmScheduler, create_scheduler
+
+if TYPE_CHECKING:
+    from torchx_slurm.request import SlurmBatchRequest
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +47,7 @@ def request(
     return made
 
 
-def words(*roles: Role, **cfg: CfgVal) -> list[str]:
+def words(*roles: Role, **cfg: Any) -> list[str]:
     """The words of the sbatch command."""
     made = request(*roles, **cfg)
     return made.argv(made.folder)

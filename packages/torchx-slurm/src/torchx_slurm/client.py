@@ -28,6 +28,9 @@ JSON_SINCE = (23, 2)
 """From this version on ``--json`` obeys the filters of ``squeue``, and exit codes of ``sacct`` are right in it; before,
 fixed formats are used (https://slurm.schedmd.com/news.html; observed with 22.05)."""
 
+JSON_AT_MOST = 200
+"""Of more jobs than that, the fixed formats are asked for: JSON takes 5 to 50 KB a job."""
+
 _TRANSIENT = re.compile(
     r"unable to contact slurm controller|socket timed out|connection (?:refused|reset|timed out)|connect failure"
     r"|zero bytes were transmitted|temporarily|try again|unexpected message|transport endpoint|no route to host"
@@ -132,7 +135,7 @@ class SlurmClient(BatchSystem):
     def _live(self, app_ids: Sequence[str]) -> tuple[list[SlurmRow], str]:
         """What slurmctld knows, and why it can't be asked."""
         try:
-            if self.version() >= JSON_SINCE:
+            if self._takes_json(app_ids):
                 rows = self._live_json(app_ids)
                 if rows is not None:
                     return rows, ""
@@ -142,6 +145,9 @@ class SlurmClient(BatchSystem):
         if result.returncode:
             return [], "" if _UNKNOWN_JOB.search(result.stderr) else _error("squeue", result).message
         return parse_text.parse_squeue(result.text), ""
+
+    def _takes_json(self, app_ids: Sequence[str]) -> bool:
+        return len(app_ids) <= JSON_AT_MOST and self.version() >= JSON_SINCE
 
     def _live_json(self, app_ids: Sequence[str]) -> list[SlurmRow] | None:
         result = self._try(["squeue", "--all", "--states=all", "--json", f"--jobs={','.join(app_ids)}"])
@@ -161,7 +167,7 @@ class SlurmClient(BatchSystem):
             return [], ""
         jobs = f"--jobs={','.join(app_ids)}"
         try:
-            if self.version() >= JSON_SINCE:
+            if self._takes_json(app_ids):
                 try:
                     return parse_json.parse_sacct(self._sacct([jobs, "--json"]).stdout), ""
                 except ValueError:

@@ -145,9 +145,10 @@ def app_state(states: Sequence[str]) -> AppState:
     >>> app_state(["PENDING", "REQUEUED"]).name, app_state(["COMPLETED"]).name, app_state(["new word"]).name
     ('PENDING', 'SUCCEEDED', 'UNKNOWN')
     """
-    for flag in _FLAGS:
-        if flag in states:
-            return SLURM_STATES[flag]
+    if len(states) > 1 or (states and states[0] in _FLAGS):
+        for flag in _FLAGS:
+            if flag in states:
+                return SLURM_STATES[flag]
     return SLURM_STATES.get(states[0], AppState.UNKNOWN) if states else AppState.UNKNOWN
 
 

@@ -76,10 +76,11 @@ class Registry:
 
     def deleted_ids(self) -> set[str]:
         """The jobs that the user wants to hear no more of."""
-        try:
-            return {name.removesuffix(".json") for name in os.listdir(os.path.join(self.root, "registry", "deleted"))}
-        except FileNotFoundError:
-            return set()
+        return self._names("deleted")
+
+    def job_ids(self) -> set[str]:
+        """The jobs that were submitted from here."""
+        return self._names("jobs")
 
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -92,6 +93,12 @@ class Registry:
             with contextlib.suppress(OSError):
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _names(self, kind: str) -> set[str]:
+        try:
+            return {name.removesuffix(".json") for name in os.listdir(os.path.join(self.root, "registry", kind))}
+        except FileNotFoundError:
+            return set()
 
     def _path(self, kind: str, name: str, suffix: str = ".json") -> str:
         return os.path.join(self.root, "registry", kind, name + suffix)

@@ -195,9 +195,10 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
 
     def _by_host(self, app_ids: Iterable[str]) -> dict[str | None, list[str]]:
         groups: dict[str | None, list[str]] = {}
+        hidden, known = self._registry.deleted_ids(), self._registry.job_ids()
         for app_id in app_ids:
-            if not self._registry.is_deleted(app_id):
-                entry = self._registry.job(app_id)
+            if app_id not in hidden:
+                entry = self._registry.job(app_id) if app_id in known else None
                 groups.setdefault(entry["host"] if entry else self._host, []).append(app_id)
         return groups
 
