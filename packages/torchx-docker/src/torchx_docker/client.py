@@ -215,6 +215,26 @@ class Engine:
                 return None
             raise
 
+    def read_file(self, container: str, path: str, limit: int) -> bytes | None:
+        """A file of a container that may have ended; None where there is none, or one of over ``limit`` bytes."""
+        import io
+        import tarfile
+
+        try:
+            with engine_errors("read a file of a container"):
+                chunks, stat = self.client.api.get_archive(container, path)
+                if stat["size"] > limit:
+                    chunks.close()
+                    return None
+                with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                    first = archive.next()
+                    file = archive.extractfile(first) if first else None
+                    return file.read() if file else None
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Creates a container, which is not started.
 

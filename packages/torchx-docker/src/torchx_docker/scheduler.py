@@ -14,7 +14,7 @@ from torchx_docker import actions
 from torchx_docker.client import Engine, EngineError, EngineUnreachableError
 from torchx_docker.names import app_part
 from torchx_docker.opts import Opts
-from torchx_docker.request import LABEL_APP_ID, LABEL_APP_NAME, NETWORK, build_request, render
+from torchx_docker.request import ERROR_FILE, LABEL_APP_ID, LABEL_APP_NAME, NETWORK, build_request, render
 from torchx_docker.retries import needs_keeper
 from torchx_docker.status import app_state, by_app, described
 from torchx_docker.workspace.local_images import LocalImageMixin
@@ -44,6 +44,10 @@ MOST_INSPECTED = 32
 """Failed replicas of a job whose reasons are asked for, each by a call of its own."""
 
 
+MOST_OF_AN_ERROR = 64 * 1024
+"""Bytes of a replica's own error file that are taken."""
+
+
 class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
     """Jobs as containers of a Docker engine.
 
@@ -57,7 +61,9 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         super().__init__("local_docker", session_name, docker_client=docker_client)
         self._engine = Engine(docker_client)
         self._watches: WeakValueDictionary[str, JobWatch] = WeakValueDictionary()
-        self._details: dict[str, dict[str, Any]] = {}  # of containers that have ended: these change no more
+        # Of runs that have ended: these change no more.
+        self._details: dict[str, dict[str, Any]] = {}
+        self._errors: dict[str, str] = {}
 
     def _run_opts(self) -> runopts:
         return Opts.as_runopts()
@@ -127,7 +133,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         return self.describe_many([app_id])[app_id]
 
     def describe_many(self, app_ids: Iterable[str]) -> dict[str, DescribeAppResponse | None]:
-        """As `Scheduler.describe_many`: one call of the engine's, and one for each failed replica that is new."""
+        """As `Scheduler.describe_many`: one call of the engine's, and two for each failed replica that is new."""
         wanted = list(app_ids)
         if not wanted:
             return {}
@@ -145,8 +151,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         if not replicas:
             return None
         details = self._details_of(replicas)
-        errors = {r.container: error for r in replicas if r.failed and (error := self._own_error(r, details))}
-        return described(app_id, replicas, details, errors)
+        return described(app_id, replicas, details, self._own_errors(details, [r for r in replicas if r.failed]))
 
     def _details_of(self, replicas: list[Replica]) -> dict[str, dict[str, Any]]:
         """The full records of failed replicas, and of those that the engine may have started again."""
@@ -154,7 +159,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         asked = [r for r in replicas if r.failed][:MOST_INSPECTED]
         asked += [r for r in replicas if r.spec.get("max_retries", 0) > 0 and r not in asked][:MOST_INSPECTED]
         for replica in asked:
-            key = f"{replica.container} {replica.marks.retries}"
+            key = _run_of(replica)
             record = self._details.get(key) or self._engine.inspect(replica.container)
             if record is not None:
                 details[replica.container] = record
@@ -162,8 +167,14 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
                     self._details[key] = record
         return details
 
-    def _own_error(self, replica: Replica, details: Mapping[str, Mapping[str, Any]]) -> str | None:
-        return None
+    def _own_errors(self, details: Mapping[str, Mapping[str, Any]], failed: Iterable[Replica]) -> dict[str, str]:
+        """What failed replicas have written about their errors themselves, by container id."""
+        for replica in failed:
+            key = _run_of(replica)
+            if replica.container in details and key not in self._errors:
+                told = self._engine.read_file(replica.container, ERROR_FILE, MOST_OF_AN_ERROR) or b""
+                self._errors[key] = told.decode("utf-8", "replace").strip()
+        return {r.container: self._errors[_run_of(r)] for r in failed if self._errors.get(_run_of(r))}
 
     def describe_native(self, app_id: str) -> AppDryRunInfo[Records] | None:
         """The engine's full records of the job's containers."""
@@ -224,6 +235,11 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         from torchx_docker.logs import JobWatch
 
         return self._watches.setdefault(app_id, JobWatch(self._engine, app_id))
+
+
+def _run_of(replica: Replica) -> str:
+    """A container, and for which time it runs."""
+    return f"{replica.container} {replica.marks.retries}"
 
 
 def find_replica(replicas: Iterable[Replica], app_id: str, role_name: str, k: int) -> Replica:
