@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from torchx.specs.api import AppState, is_terminal
-from torchx_slurm.status import SLURM_STATES, SlurmRow, SlurmStep, app_state, combine, message, to_job
+from torchx_slurm.status import SLURM_STATES, SlurmRow, SlurmStep, app_state, message, to_job
 
 # The states of https://slurm.schedmd.com/job_state_codes.html (25.05), and of squeue's manual pages since 20.02.
 DOCUMENTED = """
@@ -44,19 +44,15 @@ def test_states_with_flags(states: list[str], expected: AppState) -> None:
 
 
 def test_a_failed_part_fails_the_whole_wherever_it_stands() -> None:
-    states = [AppState.SUCCEEDED, AppState.FAILED, AppState.CANCELLED]
-    for order in itertools.permutations(states):
-        assert combine(order) == AppState.FAILED
+    for order in itertools.permutations(["COMPLETED", "FAILED", "CANCELLED"]):
+        rows = [row(state, part=part) for part, state in enumerate(order)]
+        assert to_job(rows).state == AppState.FAILED
 
 
 def test_the_whole_ends_with_its_last_part() -> None:
-    for states in itertools.product(AppState, repeat=2):
-        ended = is_terminal(combine(states))
-        assert ended == all(is_terminal(state) for state in states)
-    assert combine([AppState.FAILED, AppState.RUNNING]) == AppState.RUNNING
-    assert combine([AppState.SUCCEEDED, AppState.PENDING]) == AppState.RUNNING
-    assert combine([AppState.SUCCEEDED, AppState.CANCELLED]) == AppState.CANCELLED
-    assert combine([]) == AppState.UNKNOWN
+    for states in itertools.product(SLURM_STATES, repeat=2):
+        job = to_job([row(state, part=part) for part, state in enumerate(states)])
+        assert is_terminal(job.state) == all(is_terminal(SLURM_STATES[state]) for state in states)
 
 
 def row(*states: str, part: int = 0, **told: object) -> SlurmRow:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 
 from torchx.schedulers.batch.job import BatchJob, BatchPart
-from torchx.specs.api import AppState, is_terminal
+from torchx.schedulers.replicas import job_state
+from torchx.specs.api import AppState
 from torchx.util.light_dataclass import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 SLURM_STATES: Mapping[str, AppState] = {
     "BOOT_FAIL": AppState.FAILED,
@@ -152,20 +153,6 @@ def app_state(states: Sequence[str]) -> AppState:
     return SLURM_STATES.get(states[0], AppState.UNKNOWN) if states else AppState.UNKNOWN
 
 
-def combine(states: Iterable[AppState]) -> AppState:
-    """The state of the whole: it has ended when all parts have, and a part that failed fails it."""
-    found = set(states)
-    if not found or AppState.UNKNOWN in found:
-        return AppState.UNKNOWN
-    going = {state for state in found if not is_terminal(state)}
-    if going:
-        return AppState.PENDING if found == {AppState.PENDING} else AppState.RUNNING
-    for state in (AppState.FAILED, AppState.CANCELLED):
-        if state in found:
-            return state
-    return AppState.SUCCEEDED
-
-
 def to_job(rows: Sequence[SlurmRow]) -> BatchJob:
     """A job from all that is told about its parts.
 
@@ -174,7 +161,7 @@ def to_job(rows: Sequence[SlurmRow]) -> BatchJob:
     """
     rows = sorted(rows, key=lambda row: row.part)
     first = rows[0]
-    state = combine(row.state for row in rows)
+    state = job_state(row.state for row in rows)
     parts = [BatchPart(row.part, row.state, message(row), row.code, row.signal, row.nodes) for row in rows]
     command = first.command
     return BatchJob(
