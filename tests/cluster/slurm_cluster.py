@@ -52,6 +52,8 @@ class SlurmCluster:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.conf = home / "slurm.conf"
+        #: A file system with room for 256 KiB.
+        self.small_disk = home / "small"
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -67,6 +69,9 @@ class SlurmCluster:
             ClusterError: a daemon does not start, or does not answer in time.
         """
         write_configuration(self.home, free_ports())
+        # Before the nodes begin: they do not see what is mounted later.
+        self.small_disk.mkdir()
+        self._run("mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(self.small_disk))
         self._daemon("munged", *self._munged())
         self._run("mariadb-install-db", f"--defaults-file={self.home}/my.cnf", "--skip-test-db", "--skip-name-resolve")
         self._daemon("mariadbd", "mariadbd", f"--defaults-file={self.home}/my.cnf")
@@ -106,6 +111,8 @@ class SlurmCluster:
         for pid in self._marked():  # the shepherds of running jobs, which outlive slurmd
             _kill_with_children(pid)
         _remove_control_groups()
+        if os.path.ismount(self.small_disk):
+            self._run("umount", "--lazy", str(self.small_disk))
 
     def cancel_all(self) -> None:
         """Ends all jobs of all users; returns when they are gone.

@@ -42,7 +42,9 @@ class WrappedCommands:
         assert real is not None, command
         note = f"""printf '%s\\n' {command}" $(printf '%s ' "$@" | tr '\\n' ' ')" >>{shlex.quote(str(self.log))}"""
         path = self.folder / command
-        path.with_suffix(".new").write_text(f"#!/bin/sh\n{note}\nreal={shlex.quote(real)}\n{code}\n")
+        # Jobs inherit the PATH of their submission.
+        inside = '[ -n "$SLURM_JOB_ID" ] && exec "$real" "$@"'
+        path.with_suffix(".new").write_text(f"#!/bin/sh\nreal={shlex.quote(real)}\n{inside}\n{note}\n{code}\n")
         path.with_suffix(".new").chmod(0o755)
         os.replace(path.with_suffix(".new"), path)  # one that runs now keeps the old text
 
