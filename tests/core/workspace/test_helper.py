@@ -34,7 +34,7 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(parallel, "SAMPLE", 2)
     monkeypatch.setattr(parallel, "ENOUGH", 10)
     monkeypatch.setattr(parallel, "voluntary_switches", lambda: 0)
-    monkeypatch.setattr(parallel, "available", lambda: 2)
+    monkeypatch.setattr(parallel, "one_is_idle", lambda: True)
     (tmp_path / "from").mkdir()
     (tmp_path / "to").mkdir()
     names = [f"file \udcff {number}" if number % 7 == 0 else f"file {number}" for number in range(FILES)]

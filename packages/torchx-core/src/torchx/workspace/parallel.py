@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchx.workspace.errors import WorkspaceError
 from torchx.workspace.fastcopy import copy_job
-from torchx.workspace.processors import available
+from torchx.workspace.processors import one_is_idle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def copy_jobs(jobs: Sequence[Job], progress: Progress) -> int:
         newest, waits = _sample(todo, progress)
         if waits:
             return max(newest, _in_threads(todo, progress))
-        if sum(len(job[2]) for job in todo) >= ENOUGH and available() > 1:
+        if sum(len(job[2]) for job in todo) >= ENOUGH and one_is_idle():
             return max(newest, _with_help(todo, progress))
         while todo:
             newest = max(newest, _do(todo.popleft(), progress))

@@ -11,3 +11,11 @@ def available() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS
         return os.cpu_count() or 1
+
+
+def one_is_idle() -> bool:
+    """Whether another process of ours would most likely have a processor to itself."""
+    try:
+        return available() > 1 and os.getloadavg()[0] < available()
+    except OSError:
+        return False
