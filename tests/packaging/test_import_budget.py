@@ -111,7 +111,12 @@ def test_help_asks_installed_backends_for_no_more_than_their_plugin_module(tmp_p
 def test_plugin_module_of_a_backend_is_light(backend: str, tmp_path: Path) -> None:
     pytest.importorskip(backend)
     loaded = loaded_by(f"import {backend}.plugin", tmp_path)
-    rest = loaded - set(below(loaded, "torchx.plugins", "torchx.util")) - {"torchx", "torchx.errors", "torchx.version"} - LIGHT
+    rest = (
+        loaded
+        - set(below(loaded, "torchx.plugins", "torchx.util"))
+        - {"torchx", "torchx.errors", "torchx.version"}
+        - LIGHT
+    )
     assert rest == {backend, f"{backend}.plugin"}
 
 
