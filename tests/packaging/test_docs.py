@@ -116,7 +116,7 @@ def test_every_hook_command_and_scheduler_has_a_page() -> None:
     hooks = [name for name in vars(hookspecs) if name.startswith("torchx_")]
     builtin = [entry for entry in registry() if entry.dist == "torchx-core"]
     commands = [entry.name for entry in builtin if entry.kind is PluginType.COMMAND]
-    schedulers = [entry.name for entry in builtin if entry.kind is PluginType.SCHEDULER]
+    schedulers = [e.name for e in registry() if e.kind is PluginType.SCHEDULER and e.dist.startswith("torchx-")]
     for folder, names in {"hooks": hooks, "cli": commands, "schedulers": schedulers}.items():
         pages = {page.stem for page in (ROOT / "docs/reference" / folder).glob("*.md")}
         assert set(names) | {"index"} == pages
