@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fsspec
+
 from torchx.schedulers.local_scheduler import LocalScheduler
 from torchx.specs import AppDef, AppDryRunInfo, AppState, CfgVal, Role
-from torchx.tracker.backend.fsspec import FsspecTracker, create
+from torchx.tracker.backend.fsspec import FsspecTracker
 from torchx.workspace.dir_workspace import DirWorkspaceMixin
 
 if TYPE_CHECKING:
@@ -121,11 +123,15 @@ class AcceptsAMissingFolder(DirWorkspaceMixin):
 class OneFileTracker(FsspecTracker):
     """Reads the file, changes it, and writes it back: of two writers at once, one loses."""
 
+    def __init__(self, root: str) -> None:
+        super().__init__(fsspec.filesystem("file"), root)
+        self._folder = Path(root)
+
     def _file(self, run_id: str) -> Path:
-        return Path(self._root) / f"{run_id.replace('/', '_')}.json"
+        return self._folder / f"{run_id.replace('/', '_')}.json"
 
     def add_metadata(self, run_id: str, **metadata: object) -> None:
-        # Each write is whole (two half-written ones would be another fault than the one meant): only the update is lost.
+        # Each write is whole, for two half-written ones would be another fault than the one meant: an update is lost.
         file = self._file(run_id)
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f"{file.name}.{os.getpid()}")
@@ -147,12 +153,10 @@ class MixesArtifacts(FsspecTracker):
 
 
 def create_one_file_tracker(config: str | None) -> OneFileTracker:
-    made = create(config)
-    assert isinstance(made, FsspecTracker)
-    return OneFileTracker(made._fs, made._root)
+    assert config is not None
+    return OneFileTracker(config)
 
 
 def create_mixing_tracker(config: str | None) -> MixesArtifacts:
-    made = create(config)
-    assert isinstance(made, FsspecTracker)
-    return MixesArtifacts(made._fs, made._root)
+    assert config is not None
+    return MixesArtifacts(fsspec.filesystem("file"), config)

@@ -48,8 +48,10 @@ def test_a_plugin_is_listed_with_its_distribution_and_loaded_on_demand(site: Sit
 def test_plugins_add_to_the_builtins_and_hide_none(site: Site) -> None:
     before = list(site.manager().schedulers())
     site.scheduler("acme-torchx", "acme")
-    assert list(site.manager().schedulers()) == [*before, "acme"]
-    assert before[0] == "local_cwd"
+    after = list(site.manager().schedulers())
+    assert [name for name in after if name != "acme"] == before
+    assert set(after) == {*before, "acme"}
+    assert after[0] == "local_cwd"
 
 
 def test_a_record_tells_hooks_names_and_status(site: Site) -> None:
@@ -157,7 +159,8 @@ def test_a_misspelt_name_is_told_as_such_although_a_plugin_is_broken(site: Site)
     site.plugin("bad", "raise ValueError('boom')")
     with pytest.raises(UnknownPluginError) as caught:
         site.manager().get("schedulers", "local_cdw")
-    assert caught.value.hint == "did you mean `local_cwd`?"
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("did you mean `local_cwd`")  # other installed backends may be near, too
 
 
 def test_a_hook_that_raises_loses_its_own_kind_alone(site: Site) -> None:
