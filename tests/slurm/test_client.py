@@ -120,10 +120,13 @@ def test_unknown_jobs_are_left_out(commands: Commands, client: SlurmClient) -> N
     assert len(commands.calls("squeue")) == 1
 
 
-def test_accounting_that_lags_behind_ends_no_job(commands: Commands, client: SlurmClient) -> None:
+def test_job_that_only_accounting_takes_for_running_is_lost(commands: Commands, client: SlurmClient) -> None:
     commands.answer("squeue", squeue(("7", "COMPLETED")))
     commands.answer("sacct", sacct(("7", "RUNNING", "0:0"), ("8", "RUNNING", "0:0")))
-    assert states(client, "7", "8") == {"7": AppState.SUCCEEDED, "8": AppState.UNKNOWN}
+    found = client.query(["7", "8"])
+    assert (found["7"].state, found["7"].lost) == (AppState.SUCCEEDED, False)
+    assert (found["8"].state, found["8"].lost) == (AppState.FAILED, True)
+    assert "lost" in found["8"].msg
 
 
 def test_queued_again_is_not_failed(commands: Commands, client: SlurmClient) -> None:

@@ -78,6 +78,11 @@ def row(*states: str, part: int = 0, **told: object) -> SlurmRow:
         (row("FAILED", reason="JobLaunchFailure"), "JobLaunchFailure"),
         (row("TIMEOUT", code=0, signal=15), "the time limit was reached"),
         (row("OUT_OF_MEMORY", code=0, signal=125), "out of memory"),
+        (
+            row("FAILED", code=0, signal=53),
+            "the job's folder can't be used on its node: name one on the shared file system with job_dir",
+        ),
+        (row("FAILED", code=0, signal=105), "Slurm's code 0:105"),
         (row("NODE_FAIL", nodes="n[1-2]"), "a node failed: n[1-2]"),
         (row("PREEMPTED", signal=15), "preempted by another job"),
         (row("FAILED", code=1, steps=(SlurmStep("0", "OUT_OF_MEMORY", 0, 125),)), "out of memory"),

@@ -12,7 +12,7 @@ import pytest
 from torchx.errors import UsageError
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, script_bytes
 from torchx.schedulers.batch.replica import ReplicaCommand, replica_script
-from torchx.schedulers.batch.replica_states import ReplicaNote, parse_note
+from torchx.schedulers.batch.replica_states import ReplicaNote, failure, parse_note
 from torchx.testing import HOSTILE_TEXTS, NOT_UNICODE
 from torchx.testing.waiting import until
 
@@ -161,3 +161,26 @@ def test_signal_that_kills_the_program_leaves_no_word_in_its_log(tmp_path: Path)
 )
 def test_notes_are_read_whole_or_not_at_all(data: bytes, note: ReplicaNote | None) -> None:
     assert parse_note(data) == note
+
+
+@pytest.mark.parametrize(
+    ("notes", "culprit"),
+    [
+        ({0: (143, 9), 1: (3, 9)}, 1),
+        ({0: (3, 8), 1: (4, 7)}, 1),
+        ({0: (143, 7), 1: (None, 5)}, 1),
+        ({0: (0, 7), 1: (137, 9), 2: (137, 8)}, 2),
+        ({0: (0, 7)}, None),
+        ({}, None),
+    ],
+    ids=["others were ended", "the first", "lost with its node", "all were killed", "none failed", "none began"],
+)
+def test_the_replica_that_failed_is_told_from_those_that_went_down_with_it(
+    notes: dict[int, tuple[int | None, int]], culprit: int | None
+) -> None:
+    from torchx.schedulers.batch.job import BatchJob
+    from torchx.specs.api import AppState
+
+    told = {("worker", k): ReplicaNote(0, "n1", code, at) for k, (code, at) in notes.items()}
+    found = failure(BatchJob("7", AppState.FAILED), {"roles": [{"name": "worker"}]}, told)
+    assert (None if found is None else found[1]) == culprit

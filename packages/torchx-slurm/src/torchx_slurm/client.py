@@ -11,7 +11,7 @@ from torchx.schedulers.batch.job import BatchJob, BatchSystem
 from torchx.specs.api import AppState, is_terminal
 from torchx_slurm import parse_json, parse_text
 from torchx_slurm.request import KEY_PREFIX, SlurmBatchRequest
-from torchx_slurm.status import SlurmRow, to_job
+from torchx_slurm.status import LOST, SlurmRow, to_job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -279,8 +279,8 @@ def _merged(live: Sequence[SlurmRow], past: Sequence[SlurmRow], *, live_known: b
     for row in ended.values():
         if is_terminal(row.state):
             merged.append(row)
-        elif live_known and not live:  # accounting lags behind
-            merged.append(SlurmRow(**{**vars(row), "states": ("ENDED",), "reason": ""}))
+        elif live_known and not live:
+            merged.append(SlurmRow(**{**vars(row), "states": (LOST,), "reason": ""}))
         elif not live:
             merged.append(row)
     return merged or list(live)

@@ -54,8 +54,8 @@ class SlurmRoleRequest:
     name: str
     replicas: int
     command: ReplicaCommand
-    sbatch: Options
-    srun: Options
+    sbatch: dict[str, Any]
+    srun: dict[str, Any]
     restarts: int = 0
     requeues: int = 0
 

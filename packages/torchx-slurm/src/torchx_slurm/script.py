@@ -55,6 +55,9 @@ finish() {{  # the exit status
 
 give_up() {{  # a role has failed for good
   trap '' ALRM
+  case $(squeue --noheader --states=all --jobs="$SLURM_JOB_ID" --format=%T 2>/dev/null) in
+  *COMPLETING* | *PENDING* | *CANCELLED*) sleep 300 ;;  # it was Slurm that ended the replicas; it ends this script, too
+  esac
   read -r code retries <"$folder/failed" || code=1 retries=0
   if [ "$attempt" -lt "$retries" ]; then
     echo "torchx: exit status $code, the job is queued again" >&2

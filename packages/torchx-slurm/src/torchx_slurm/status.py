@@ -50,6 +50,7 @@ _FLAGS = ("REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "COMPLETING
 _WORDS = {
     "BOOT_FAIL": "a node failed to boot",
     "DEADLINE": "the deadline could not be met",
+    "LOST": "Slurm has lost the job: slurmctld does not know it, and its accounting knows of no end",
     "LAUNCH_FAILED": "the job could not be launched",
     "NODE_FAIL": "a node failed",
     "OUT_OF_MEMORY": "out of memory",
@@ -81,6 +82,15 @@ _PENDING = {
     "Resources": "waiting for free resources",
 }
 """Why jobs wait (https://slurm.schedmd.com/job_reason_codes.html), the usual ones in words."""
+
+_OWN_SIGNALS = {
+    53: "the job's folder can't be used on its node: name one on the shared file system with job_dir",
+    125: "out of memory",
+}
+"""What Slurm tells as the number of a signal, and is none."""
+
+LOST = "LOST"
+"""State of a job that slurmctld does not know, and that has not ended as far as accounting knows."""
 
 _SAYS_NOTHING = ("", "None", "NonZeroExitCode", "(null)")
 
@@ -150,7 +160,9 @@ def app_state(states: Sequence[str]) -> AppState:
         for flag in _FLAGS:
             if flag in states:
                 return SLURM_STATES[flag]
-    return SLURM_STATES.get(states[0], AppState.UNKNOWN) if states else AppState.UNKNOWN
+    if not states:
+        return AppState.UNKNOWN
+    return AppState.FAILED if states[0] == LOST else SLURM_STATES.get(states[0], AppState.UNKNOWN)
 
 
 def to_job(rows: Sequence[SlurmRow]) -> BatchJob:
@@ -171,6 +183,7 @@ def to_job(rows: Sequence[SlurmRow]) -> BatchJob:
         msg=_job_message(rows, state),
         restarts=max(row.restarts for row in rows),
         parts=parts,
+        lost=LOST in first.states,
         folder=command.rpartition("/")[0] if command.endswith("/job.sh") else None,
         native=[_plain(row) for row in rows],
     )
@@ -215,18 +228,14 @@ def _pending_message(row: SlurmRow) -> str:
 def _ending(row: SlurmRow) -> str:
     steps = [step for step in row.steps if step.name not in ("batch", "extern") and (step.code or step.signal)]
     code, number = (steps[0].code, steps[0].signal) if steps else (row.code, row.signal)
-    if number and number != 125:  # Slurm's own number for an out-of-memory kill
-        return f"killed by {_signal_name(number)}"
-    if code and code > 128:
-        return f"killed by {_signal_name(code - 128)}" if code - 128 in {*signal.Signals} else f"exit code {code}"
+    if number in _OWN_SIGNALS:
+        return _OWN_SIGNALS[number]
+    names = {member.value: member.name for member in signal.Signals}
+    if number:
+        return f"killed by {names[number]}" if number in names else f"Slurm's code 0:{number}"
+    if code and code - 128 in names:
+        return f"killed by {names[code - 128]}"
     return f"exit code {code}" if code else ""
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _plain(row: SlurmRow) -> dict[str, object]:

@@ -47,6 +47,7 @@ class BatchJob:
         msg: why it is in this state, in words.
         restarts: how often the batch system has started it again; -1: not known.
         parts: one for each role; empty where the batch system was not asked for details.
+        lost: the batch system has forgotten the job without an end; its own note of an exit status says more.
         folder: where the job's own script lies, if the batch system knows it.
         native: the batch system's own record, as plain data.
     """
@@ -57,6 +58,7 @@ class BatchJob:
     msg: str = ""
     restarts: int = -1
     parts: list[BatchPart] = field(default_factory=list)
+    lost: bool = False
     folder: str | None = None
     native: object = None
 

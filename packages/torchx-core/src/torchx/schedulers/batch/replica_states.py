@@ -105,22 +105,28 @@ def role_statuses(
 def failure(
     job: BatchJob, record: Mapping[str, Any], notes: Mapping[tuple[str, int], ReplicaNote]
 ) -> tuple[str, int, ReplicaNote] | None:
-    """The replica whose failure ended the job, as far as that can be told: the first that was not just killed."""
+    """The replica whose failure ended the job, as far as that can be told.
+
+    That is the first that failed by itself, else one that was lost; the others were only ended for its sake.
+    """
     names = [role["name"] for role in record["roles"]]
-    failed = [(role, k, note) for (role, k), note in notes.items() if note.code and role in names]
+    failed = [(role, k, note) for (role, k), note in notes.items() if note.code != 0 and role in names]
     if not failed or job.state is not AppState.FAILED:
         return None
-    return min(failed, key=lambda f: (f[2].code in _KILLED, f[2].time, names.index(f[0]), f[1]))
+    weights = {None: 1, **dict.fromkeys(_KILLED, 2)}
+    return min(failed, key=lambda f: (weights.get(f[2].code, 0), f[2].time, names.index(f[0]), f[1]))
 
 
-def ended_text(code: int) -> str:
-    """An exit status as a shell tells it, in words.
+def ended_text(code: int | None) -> str:
+    """An exit status as a shell tells it, in words; None: there is none.
 
     >>> ended_text(3), ended_text(137)
     ('exit code 3', 'killed by SIGKILL')
     """
     import signal
 
+    if code is None:
+        return "lost without a word: its node failed, or all its processes were killed"
     try:
         return f"killed by {signal.Signals(code - 128).name}"
     except ValueError:

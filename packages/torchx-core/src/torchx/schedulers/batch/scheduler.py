@@ -212,8 +212,8 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             return {app_id: BatchJob(app_id, AppState.UNKNOWN, msg=error.message) for app_id in known}
 
     def _response(self, app_id: str, job: BatchJob | None, detailed: bool) -> Optional[DescribeAppResponse]:
-        place = self._place(app_id, job) if detailed or job is None else None
-        if (job is None or job.state is AppState.UNKNOWN) and place is not None:
+        place = self._place(app_id, job) if detailed or _is_doubtful(job) else None
+        if _is_doubtful(job) and place is not None:
             job = self._by_its_own_note(app_id, place) or job
         if job is None:
             return None
@@ -245,7 +245,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         culprit = failure(job, record, notes)
         if culprit is not None:
             role, k, note = culprit
-            text = f"{role}/{k} on {note.host}: {ended_text(note.code or 0)}"
+            text = f"{role}/{k} on {note.host}: {ended_text(note.code)}"
             response.msg = f"{job.msg}; {text}" if job.msg else text
             replicas = {(r.role, r.id): r.structured_error_msg for s in response.roles_statuses for r in s.replicas}
             response.structured_error_msg = replicas.get((role, k), NONE)
@@ -360,7 +360,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
 
         def ask() -> AppState | None:
             job = system.query([app_id]).get(app_id)
-            if job is None or job.state is AppState.UNKNOWN:
+            if _is_doubtful(job):
                 job = self._by_its_own_note(app_id, place) or job
             if job is not None and job.state is AppState.UNKNOWN:
                 raise TransientError(job.msg)
@@ -423,6 +423,11 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
                 hint=f"`torchx list -s {self.backend}` shows what there is",
             )
         return place
+
+
+def _is_doubtful(job: BatchJob | None) -> bool:
+    """Whether the job's own note of its end says more than the batch system."""
+    return job is None or job.lost or job.state is AppState.UNKNOWN
 
 
 def _role_of(record: Mapping[str, Any], app_id: str, role_name: str, k: int) -> Mapping[str, Any]:
