@@ -32,7 +32,7 @@ class Record:
 
     def has_rules_of(self, projects: Sequence[Project]) -> bool:
         """Whether the projects' ignore files are those of the copy; with others the same files make another one."""
-        return bool(self.head["rules"] == _rules(projects))
+        return bool(self.head["rules"] == rules_of(projects))
 
     @property
     def finished(self) -> int:
@@ -70,7 +70,7 @@ def save(target: str, projects: Sequence[Project], manifest: Manifest, started: 
         found = {place: os.lstat(os.path.join(target, place)) for place in manifest.folders}
         head = {
             "version": _VERSION,
-            "rules": _rules(projects),
+            "rules": rules_of(projects),
             "newest": manifest.newest,
             "started": started,
             "finished": max(here.st_ctime_ns for here in found.values()),
@@ -101,7 +101,8 @@ def load(target: str, projects: Sequence[Project]) -> Record | None:
     return Record(head, path) if isinstance(head, dict) and head.get("version") == _VERSION else None
 
 
-def _rules(projects: Sequence[Project]) -> list[list[list[object]]]:
+def rules_of(projects: Sequence[Project]) -> list[list[list[object]]]:
+    """The projects' ignore rules, as plain values."""
     return [[list(glob) for glob in project.rules.globs] for project in projects]
 
 

@@ -42,15 +42,30 @@ def surely_unchanged(target: str, projects: Sequence[Project], record: Record) -
     Returns:
         False where there is, or may be, a change.
     """
-    newest = record.head["newest"]
-    tick = _TICK if newest % 1_000_000_000 else _COARSE_TICK
-    if record.head["started"] - newest < tick or len(record.head["pruned"]) > MAX_PRUNED:
-        return False
+    head = record.head
     return (
         record.has_rules_of(projects)
         and _copy_stands(target, record)
-        and _nothing_newer(projects, newest, record.head["pruned"])
+        and nothing_changed(projects, newest=head["newest"], started=head["started"], pruned=head["pruned"])
     )
+
+
+def nothing_changed(projects: Sequence[Project], *, newest: int, started: int, pruned: Sequence[str]) -> bool:
+    """Whether projects, whose ignore rules are the same, are surely as they were at an earlier look.
+
+    Args:
+        projects: the projects.
+        newest: the latest time of a change of anything in them, as it was then (``ctime``, in ns).
+        started: when that look began, in ns since the epoch.
+        pruned: full paths of the folders that it did not enter.
+
+    Returns:
+        False where there is, or may be, a change.
+    """
+    tick = _TICK if newest % 1_000_000_000 else _COARSE_TICK
+    if started - newest < tick or len(pruned) > MAX_PRUNED:
+        return False
+    return _nothing_newer(projects, newest, pruned)
 
 
 def _copy_stands(target: str, record: Record) -> bool:

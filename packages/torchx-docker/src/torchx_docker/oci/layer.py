@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torchx_docker.oci.media import ZSTD
 from torchx_docker.oci.upload import Blob
@@ -20,6 +20,7 @@ PIECE = 1 << 20
 GZIP_LEVEL, ZSTD_LEVEL = 1, 3
 #: For zlib: 15 bits of window, and gzip's header (without name and time, so that it is always the same).
 _GZIP_BITS = 31
+_DEFLATED = 8
 
 
 class Layer:
@@ -97,7 +98,16 @@ def _compressor(compression: str) -> tuple[Callable[[bytes], bytes], Callable[[]
 
         packer = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
         return packer.compress, packer.flush
-    import zlib
-
-    gzip = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP_BITS)
+    gzip = _zlib().compressobj(GZIP_LEVEL, _DEFLATED, _GZIP_BITS)
     return gzip.compress, gzip.flush
+
+
+def _zlib() -> Any:
+    """The fastest implementation of zlib that there is; ISA-L's takes an eighth of the time for the same size."""
+    try:
+        from isal import isal_zlib
+    except ImportError:  # not made for every processor
+        import zlib
+
+        return zlib
+    return isal_zlib

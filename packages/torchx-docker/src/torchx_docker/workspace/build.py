@@ -47,9 +47,8 @@ def build(engine: Engine, recipe: Recipe, contents: Contents, out: TextIO | None
     context = Context(recipe, contents)
     sent = Hashed(b"", iter(context))
     output = _Output(out if recipe.dockerfile else None)
-    with engine_errors("build the image"):
-        with _post(engine, recipe, context.dockerfile, sent) as response:
-            found = output.follow(_records(response))
+    with engine_errors("build the image"), _post(engine, recipe, context.dockerfile, sent) as response:
+        found = output.follow(_records(response))
     found = found or image_id(engine, recipe.name)
     if not found:
         raise EngineError("Docker has built an image and does not have it")

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from torchx.specs import AppDef, CfgVal, Role, Workspace, runopts
-    from torchx_docker.workspace.recipe import Recipe
-    from torchx_docker.workspace.tarstream import Contents
+    from torchx_docker.workspace.look import Look
 
 __all__ = ["DEFAULT_DOCKERFILE", "TORCHX_DOCKERFILE", "DockerWorkspaceMixin", "print_push_events"]
 
@@ -56,6 +55,7 @@ class DockerWorkspaceMixin(WorkspaceMixin[dict[str, tuple[str, str]]]):
         self._image_engine = Engine(docker_client)
         weakref.finalize(self, self._image_engine.close)
         self._image_tags: dict[str, str] = {}
+        self._pushed: dict[str, list[str]] = {}
         self._push_quietly = False
 
     def workspace_opts(self) -> runopts:
@@ -134,49 +134,36 @@ class DockerWorkspaceMixin(WorkspaceMixin[dict[str, tuple[str, str]]]):
         from torchx_docker.workspace.push import is_pushed, push_image
 
         for image, (repository, tag) in images_to_push.items():
-            if not is_pushed(self._image_engine, image, repository, tag):
+            if not is_pushed(self._pushed.pop(image, []), repository, tag):
                 push_image(self._image_engine, image, repository, tag, quiet=self._push_quietly)
 
     def _build_image(self, image: str, workspace: Workspace, cfg: Mapping[str, CfgVal]) -> str:
         """Builds an image unless the engine has it already; returns its id."""
         from torchx.workspace.projects import resolve_projects
-        from torchx_docker.workspace.tarstream import look
+        from torchx_docker.workspace.look import Look
 
         with contextlib.ExitStack() as cleanup:
-            contents = look(resolve_projects(workspace, cleanup))
-            return self._build_contents(image, str(workspace), contents, cfg)
+            return self._build_look(image, str(workspace), Look(resolve_projects(workspace, cleanup)), cfg)
 
-    def _build_contents(self, image: str, workspace: str, contents: Contents, cfg: Mapping[str, CfgVal]) -> str:
-        from torchx_docker.workspace.engine_images import ensure_base, image_id
+    def _build_look(self, image: str, workspace: str, look: Look, cfg: Mapping[str, CfgVal]) -> str:
+        from torchx_docker.workspace.build import build
+        from torchx_docker.workspace.engine_images import ensure_base, inspect_image
         from torchx_docker.workspace.recipe import make_recipe, uses_image
 
         quiet, platform = bool(cfg.get("quiet")), text_option(cfg, "image_platform")
-        dockerfile = _dockerfile(contents)
+        dockerfile = look.read_dockerfile()
         base = ""
         if dockerfile is None or uses_image(dockerfile):
             base = ensure_base(self._image_engine, image, platform, quiet=quiet)
         recipe = make_recipe(
-            dockerfile, contents, image=image, base=base, workspace=workspace, platform=platform, labels=image_labels()
+            dockerfile, look, image=image, base=base, workspace=workspace, platform=platform, labels=image_labels()
         )
-        found = image_id(self._image_engine, recipe.name)
-        if not found:
-            found = self._run_build(recipe, contents, quiet=quiet)
+        known = inspect_image(self._image_engine, recipe.name)
+        if known:
+            found = str(known["Id"])
+            self._pushed[found] = known.get("RepoDigests") or []
+        else:
+            found = build(self._image_engine, recipe, look.contents, None if quiet else sys.stderr)
         self._image_tags[found] = recipe.tag
         recipe.remember()
         return found
-
-    def _run_build(self, recipe: Recipe, contents: Contents, *, quiet: bool) -> str:
-        from torchx_docker.workspace.build import build
-
-        return build(self._image_engine, recipe, contents, None if quiet else sys.stderr)
-
-
-def _dockerfile(contents: Contents) -> bytes | None:
-    """What ``Dockerfile.torchx`` says; None where there is none."""
-    from torchx.workspace.projects import source_of
-
-    info = contents.manifest.folders[""].files.get(TORCHX_DOCKERFILE)
-    if info is None:
-        return None
-    with open(source_of(contents.projects[info[3]], "", TORCHX_DOCKERFILE), "rb") as file:
-        return file.read()

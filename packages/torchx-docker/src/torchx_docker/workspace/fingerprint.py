@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,9 +26,7 @@ def fingerprint(contents: Contents) -> str:
     if contents.started - newest < tick:
         return ""
     seen = hashlib.sha256(repr(newest).encode())
-    folders = contents.manifest.folders
-    for place in sorted(folders):
-        folder = folders[place]
-        known = (place, folder.mode, sorted(folder.files.items()), sorted(folder.links.items()))
-        seen.update(repr(known).encode("utf-8", "surrogateescape"))
+    for place, folder in contents.manifest.folders.items():
+        # The fastest way to bytes; version 2 does not depend on what else refers to the values.
+        seen.update(marshal.dumps((place, folder.mode, folder.files, folder.links), 2))
     return seen.hexdigest()

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from torchx_docker.oci.append import Extended
     from torchx_docker.oci.reference import ImageName
     from torchx_docker.oci.registry import Registry
+    from torchx_docker.workspace.look import Look
     from torchx_docker.workspace.tarstream import Contents
 
-DOCKERFILE = "Dockerfile.torchx"
 #: Images that were built and not pushed are forgotten after so many others: theirs is a dry run long ago.
 _MAX_PENDING = 32
 
@@ -113,37 +113,35 @@ class OciWorkspaceMixin(WorkspaceMixin[dict[str, ImagePush]]):
 
     def _build(self, image: str, workspace: Workspace, cfg: Mapping[str, CfgVal]) -> str:
         from torchx.workspace.projects import resolve_projects
-        from torchx_docker.workspace.tarstream import look
+        from torchx_docker.workspace.look import DOCKERFILE, Look
 
         base, target = _names(image, cfg)
         with contextlib.ExitStack() as cleanup:
-            contents = look(resolve_projects(workspace, cleanup))
-            if DOCKERFILE in contents.manifest.folders[""].files:
+            look = Look(resolve_projects(workspace, cleanup))
+            if look.dockerfile:
                 raise UsageError(
                     f"the workspace has a `{DOCKERFILE}`, and workspace_type=oci can't run one",
                     hint=f"use workspace_type=docker, or add {DOCKERFILE} to .torchxignore",
                 )
-            return self._patched(base, target, contents, cfg)
+            return self._patched(base, target, look, cfg)
 
-    def _patched(self, base: ImageName, target: ImageName, contents: Contents, cfg: Mapping[str, CfgVal]) -> str:
+    def _patched(self, base: ImageName, target: ImageName, look: Look, cfg: Mapping[str, CfgVal]) -> str:
         """The name of the base image with the workspace on top, which is in its registry, or waits to be pushed."""
-        from torchx_docker.workspace.fingerprint import fingerprint
         from torchx_docker.workspace.memory import Memory
 
         platform, labels = text_option(cfg, "image_platform"), image_labels()
         base = self._pinned(base)
-        projects = [(project.origin, project.target) for project in contents.projects]
-        memory = Memory("oci", [str(base), str(target), platform, sorted(labels.items()), projects])
-        seen = fingerprint(contents)
-        kept = memory.recall()
+        memory = Memory("oci", [str(base), str(target), platform, sorted(labels.items()), look.key])
+        seen, kept = look.fingerprint, memory.recall()
         if seen and kept and kept.get("fingerprint") == seen and self._has(target, kept["digest"]):
             return _pinned_name(target, kept["digest"])
-        extended = self._extend(base, contents, platform, labels, quiet=bool(cfg.get("quiet")))
+        extended = self._extend(base, look.contents, platform, labels, quiet=bool(cfg.get("quiet")))
         digest = extended.top.digest
         name = _pinned_name(target, digest)
         if not self._has(target, digest):
             self._remember(ImagePush(name, extended, target, bool(cfg.get("quiet"))))
-        memory.store({"fingerprint": seen, "digest": digest})
+        if seen:
+            memory.store({"fingerprint": seen, "digest": digest})
         return name
 
     def _pinned(self, base: ImageName) -> ImageName:

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from torchx_docker.client import EngineError, engine_errors
-from torchx_docker.workspace.engine_images import inspect_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,22 +16,25 @@ if TYPE_CHECKING:
 _QUICK = 0.0
 
 
-def is_pushed(engine: Engine, image: str, repository: str, tag: str) -> bool:
-    """Whether a repository has an image of the engine already, under this tag.
+def is_pushed(known: Iterable[str], repository: str, tag: str) -> bool:
+    """Whether a repository has an image already, under this tag.
 
     The registry is asked. Where it does not answer us, it may still answer the engine: then the image counts as
     missing.
+
+    Args:
+        known: the names that the engine knows the image by in registries, pinned by digest.
+        repository, tag: where it should be.
     """
     from torchx_docker.oci.errors import RegistryError
     from torchx_docker.oci.reference import parse_image
     from torchx_docker.oci.registry import Registry
 
-    found = inspect_image(engine, image)
     name = parse_image(f"{repository}:{tag}")
     pushed = {
-        known.digest
-        for known in map(parse_image, (found or {}).get("RepoDigests") or [])
-        if (known.registry, known.repository) == (name.registry, name.repository)
+        pushed.digest
+        for pushed in map(parse_image, known)
+        if (pushed.registry, pushed.repository) == (name.registry, name.repository)
     }
     if not pushed:
         return False

@@ -7,13 +7,13 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from torchx_docker.workspace.fingerprint import fingerprint
 from torchx_docker.workspace.memory import Memory
 from torchx_docker.workspace.tarstream import extra_file, extra_folder, tar_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from torchx_docker.workspace.look import Look
     from torchx_docker.workspace.tarstream import Contents
 
 #: The local repository of built images.
@@ -65,7 +65,8 @@ class Recipe(NamedTuple):
 
     def remember(self) -> None:
         """Keeps the hash for as long as the workspace looks the same."""
-        self.memory.store({"fingerprint": self.seen, "digest": self.digest})
+        if self.seen and self.memory.recall() != (values := {"fingerprint": self.seen, "digest": self.digest}):
+            self.memory.store(values)
 
 
 def uses_image(dockerfile: bytes) -> bool:
@@ -75,7 +76,7 @@ def uses_image(dockerfile: bytes) -> bool:
 
 def make_recipe(
     dockerfile: bytes | None,
-    contents: Contents,
+    look: Look,
     *,
     image: str,
     base: str,
@@ -87,7 +88,7 @@ def make_recipe(
 
     Args:
         dockerfile: what its ``Dockerfile.torchx`` says; None where there is none.
-        contents: the workspace.
+        look: the workspace.
         image: the base image's name.
         base: its id in the engine; empty where the Dockerfile does not use it.
         workspace: the workspace's path, for the build argument.
@@ -101,13 +102,12 @@ def make_recipe(
     kind = "" if dockerfile is None else _OWN_NAME
     parts = [kind, base, platform, shown_path, sorted(labels.items())]
     identity = json.dumps(parts).encode() + (_GENERATED if dockerfile is None else b"")
-    projects = [(project.origin, project.target) for project in contents.projects]
-    memory = Memory("docker", [identity.decode(), projects])
-    seen, kept = fingerprint(contents), memory.recall()
+    memory = Memory("docker", [identity.decode(), look.key])
+    seen, kept = look.fingerprint, memory.recall()
     if seen and kept and kept.get("fingerprint") == seen:
         digest = str(kept["digest"])
     else:
-        digest = Hashed(identity, tar_pieces(contents)).drain()
+        digest = Hashed(identity, tar_pieces(look.contents)).drain()
     arguments = {"IMAGE": image, "WORKSPACE": workspace}
     return Recipe(kind, arguments, labels, platform, identity, digest, seen, memory)
 
