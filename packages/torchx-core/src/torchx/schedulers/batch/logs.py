@@ -91,7 +91,12 @@ class MergedSource:
         blocks: list[bytes] = []
         fresh = False
         for i, source in enumerate(self._sources):
-            chunk = source.read(self._positions[i], limit // len(self._sources))
+            try:
+                chunk = source.read(self._positions[i], limit // len(self._sources))
+            except TransientLogError:
+                if not any(blocks):
+                    raise
+                break  # what the others brought is not read again
             self._positions[i] = chunk.position
             fresh = fresh or bool(chunk.data)
             blocks.append(self._lines[i].feed(chunk.data))
