@@ -110,7 +110,7 @@ def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: s
         UsageError: the job can't run on Slurm, whatever happens.
     """
     opts = Opts.from_cfg(cfg)
-    _check_options(opts)
+    check_options(opts)
     container = runtime(opts.container, opts.workspace_type)
     common = _common_options(app, opts, key)
     request = SlurmBatchRequest(key=key, folder=folder, app=app)
@@ -212,7 +212,12 @@ def _common_options(app: AppDef, opts: Opts, key: str) -> Options:
     return options
 
 
-def _check_options(opts: Opts) -> None:
+def check_options(opts: Opts) -> None:
+    """Refuses options that could not hold, whatever the site.
+
+    Raises:
+        UsageError: names the option.
+    """
     for name in ("account", "partition", "qos", "time", "constraint", "mail_user", "mail_type", "job_dir", "ssh_host"):
         value = getattr(opts, name)
         if value is not None and (not value.strip() or not value.isprintable()):
@@ -226,6 +231,11 @@ def _check_options(opts: Opts) -> None:
         raise UsageError(f"scheduler option `gpus_by`: `{opts.gpus_by}` is neither task nor gres")
     if opts.ssh_host is not None and opts.ssh_host.startswith("-"):
         raise UsageError(f"scheduler option `ssh_host`: `{opts.ssh_host}` is no host")
+    if opts.ssh_host is not None and opts.job_dir is not None and not opts.job_dir.startswith("/"):
+        raise UsageError(
+            f"scheduler option `job_dir`: `{opts.job_dir}` is no absolute path",
+            hint="with ssh_host, name the folder on the login node from its root on",
+        )
 
 
 def _overlays() -> tuple[Any, Any]:

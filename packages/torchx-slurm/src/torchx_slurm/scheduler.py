@@ -5,7 +5,7 @@ from __future__ import annotations
 from torchx.schedulers.batch.scheduler import BatchScheduler
 from torchx_slurm.client import SlurmClient, SlurmError
 from torchx_slurm.opts import Opts
-from torchx_slurm.request import SlurmBatchRequest, SlurmRoleRequest, build_request
+from torchx_slurm.request import SlurmBatchRequest, SlurmRoleRequest, build_request, check_options
 from torchx_slurm.status import SLURM_STATES
 from torchx_slurm.workspace import SlurmWorkspaceMixin
 
@@ -50,6 +50,9 @@ class SlurmScheduler(SlurmWorkspaceMixin, BatchScheduler):
         opts.add("mail-user", type_=str, help="Who gets mail about the job (sbatch --mail-user).")
         opts.add("mail-type", type_=str, help="What there is mail about, e.g. END,FAIL (sbatch --mail-type).")
         return opts
+
+    def _pre_build_validate(self, app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal]) -> None:
+        check_options(Opts.from_cfg(cfg))
 
     def system(self, commands: Commands) -> SlurmClient:
         return SlurmClient(commands)

@@ -113,8 +113,7 @@ def failure(
     failed = [(role, k, note) for (role, k), note in notes.items() if note.code != 0 and role in names]
     if not failed or job.state is not AppState.FAILED:
         return None
-    weights = {None: 1, **dict.fromkeys(_KILLED, 2)}
-    return min(failed, key=lambda f: (weights.get(f[2].code, 0), f[2].time, names.index(f[0]), f[1]))
+    return min(failed, key=lambda f: (_blamelessness(f[2]), f[2].time, names.index(f[0]), f[1]))
 
 
 def ended_text(code: int | None) -> str:
@@ -131,6 +130,10 @@ def ended_text(code: int | None) -> str:
         return f"killed by {signal.Signals(code - 128).name}"
     except ValueError:
         return f"exit code {code}"
+
+
+def _blamelessness(note: ReplicaNote) -> int:
+    return 1 if note.code is None else 2 if note.code in _KILLED else 0
 
 
 def _replica_state(job: BatchJob, part: BatchPart | None, note: ReplicaNote | None) -> AppState:

@@ -1,0 +1,97 @@
+"""What is noted about submissions, by several processes at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import stat
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torchx.errors import TorchXError
+from torchx.schedulers.batch.registry import Registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry("batch", str(tmp_path / "batch"))
+
+
+def test_it_is_below_torchx_home_whatever_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "home"))
+    Registry("batch").submitted("key", "7", folder="/f", host=None)
+    monkeypatch.chdir("/")
+    assert Registry("batch").job("7") == {"key": "key", "folder": "/f", "host": None}
+    assert Registry("other").job("7") is None
+
+
+def test_steps_of_a_submission(registry: Registry) -> None:
+    assert registry.submission("key") is None
+    registry.begin("key")
+    assert registry.submission("key") == {"app_id": None}
+    registry.submitted("key", "7", folder="/f", host="login")
+    assert registry.submission("key") == {"app_id": "7"}
+    assert registry.job_ids() == {"7"}
+    registry.forget("key")
+    registry.forget("key")
+    assert registry.submission("key") is None
+
+
+def test_deleted_jobs_stay_hidden_until_their_id_is_used_again(registry: Registry) -> None:
+    registry.submitted("key", "7", folder="/f", host=None)
+    registry.deleted("7")
+    registry.deleted("8")
+    assert (registry.job("7"), registry.is_deleted("7"), registry.deleted_ids()) == (None, True, {"7", "8"})
+    registry.submitted("other", "7", folder="/g", host=None)
+    assert (registry.is_deleted("7"), registry.deleted_ids()) == (False, {"8"})
+
+
+@pytest.mark.parametrize("app_id", ["../x", "a/b", "", ".", "-x", "a b", "x" * 300, "\n"])
+def test_ids_are_no_paths(registry: Registry, app_id: str) -> None:
+    assert registry.job(app_id) is None
+    assert not registry.is_deleted(app_id)
+
+
+def test_files_are_for_the_user_alone(registry: Registry, tmp_path: Path) -> None:
+    registry.submitted("key", "7", folder="/f", host=None)
+    for path in (tmp_path / "batch").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_damaged_record_is_no_record(registry: Registry, tmp_path: Path) -> None:
+    registry.submitted("key", "7", folder="/f", host=None)
+    (tmp_path / "batch" / "registry" / "jobs" / "7.json").write_text("{")
+    assert registry.job("7") is None
+
+
+def test_folder_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TorchXError, match="can't write") as caught:
+        Registry("batch", str(tmp_path / "file" / "x")).begin("key")
+    assert "TORCHX_HOME" in (caught.value.hint or "")
+
+
+def test_one_process_at_a_time_submits_a_dry_run(registry: Registry, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_submit, args=(registry, tmp_path / "log")) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
+    assert (tmp_path / "log").read_text().splitlines() == ["in", "out"] * 4
+
+
+def _submit(registry: Registry, log: Path) -> None:
+    with registry.lock("key"):
+        _note(log, "in")
+        time.sleep(0.05)  # long enough for the others to come in between, if they could
+        _note(log, "out")
+
+
+def _note(log: Path, word: str) -> None:
+    with log.open("a") as file:
+        file.write(f"{word}\n")

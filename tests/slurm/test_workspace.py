@@ -1,0 +1,95 @@
+"""Local code in a Slurm job: copied into ``job_dir``, here or on the login node."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from torchx.errors import TorchXError, UsageError
+from torchx.runner import get_runner
+from torchx.specs.api import AppDef, Resource, Role, Workspace
+
+SSH = """#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+[ "$2" = login ] || { echo "ssh: no route" >&2; exit 255; }
+cd "$HOME/far" && exec sh -c "$3"
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a login node that is this machine, in another folder."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ssh").write_text(SSH)
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    (tmp_path / "far").mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / ".torchx"))
+    return tmp_path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    project = tmp_path / "project"
+    (project / "pkg").mkdir(parents=True)
+    (project / "pkg" / "train.py").write_text("print('hello')\n")
+    (project / "run.sh").write_text("#!/bin/sh\n")
+    (project / "run.sh").chmod(0o755)
+    (project / ".torchxignore").write_text("data\n")
+    (project / "data").mkdir()
+    return project
+
+
+def a_role(name: str = "worker", workspace: Workspace | None = None) -> Role:
+    resource = Resource(cpu=1, gpu=0, memMB=1)
+    return Role(name, "base", entrypoint="python", args=["pkg/train.py"], resource=resource, workspace=workspace)
+
+
+def test_workspace_is_copied_into_job_dir_and_is_the_working_folder(project: Path, tmp_path: Path) -> None:
+    with get_runner("test") as runner:
+        cfg = {"job_dir": str(tmp_path / "shared")}
+        info = runner.dryrun(AppDef("app", [a_role()]), "slurm", cfg, workspace=str(project))
+    assert (tmp_path / "shared" / "pkg" / "train.py").read_text() == "print('hello')\n"
+    assert f"cd -- {tmp_path}/shared ||" in info.request.scripts("/f")["role-0.sh"]
+
+
+def test_without_job_dir_nothing_is_copied(project: Path) -> None:
+    with get_runner("test") as runner:
+        info = runner.dryrun(AppDef("app", [a_role()]), "slurm", workspace=str(project))
+    assert "cd -- " not in info.request.scripts("/f")["role-0.sh"]
+
+
+def test_workspace_is_copied_to_the_login_node(project: Path, home: Path) -> None:
+    other = home / "other"
+    other.mkdir()
+    (other / "serve.py").write_text("")
+    app = AppDef("app", [a_role(), a_role("server", Workspace({str(other): ""}))])
+    with get_runner("test") as runner:
+        cfg = {"job_dir": str(home / "far" / "runs" / "it's 1"), "ssh_host": "login"}
+        info = runner.dryrun(app, "slurm", cfg, workspace=str(project))
+    there = home / "far" / "runs" / "it's 1"
+    assert (there / "pkg" / "train.py").read_text() == "print('hello')\n"
+    assert os.access(there / "run.sh", os.X_OK)
+    assert not (there / "data").exists()
+    assert info._app is not None
+    images = [role.image for role in info._app.roles]
+    assert images[0] == str(there)
+    assert (Path(images[1]) / "serve.py").exists()
+    assert not list(Path("/tmp").glob("torchx-workspace-*/pkg"))
+
+
+def test_login_node_that_is_away_is_one_error(project: Path) -> None:
+    with get_runner("test") as runner, pytest.raises(TorchXError, match="can't reach the login node"):
+        cfg = {"job_dir": "/x", "ssh_host": "elsewhere"}
+        runner.dryrun(AppDef("app", [a_role()]), "slurm", cfg, workspace=str(project))
+
+
+def test_folder_on_the_login_node_is_named_from_the_root_on(project: Path, home: Path) -> None:
+    with get_runner("test") as runner, pytest.raises(UsageError, match="job_dir") as caught:
+        cfg = {"job_dir": "runs", "ssh_host": "login"}
+        runner.dryrun(AppDef("app", [a_role()]), "slurm", cfg, workspace=str(project))
+    assert caught.value.hint
+    assert [*(home / "far").iterdir()] == []
