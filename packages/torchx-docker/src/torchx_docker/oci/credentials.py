@@ -105,7 +105,7 @@ def _from_entry(entry: Mapping[str, object]) -> Credentials | None:
     username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
     if auth := entry.get("auth"):
         try:
-            username, _, password = base64.b64decode(str(auth)).decode().rstrip("\0").partition(":")
+            username, _, password = base64.b64decode(str(auth), validate=True).decode().rstrip("\0").partition(":")
         except (binascii.Error, UnicodeDecodeError) as e:
             raise RegistryLoginError(
                 f"credentials in `{config_file()}` are malformed", hint="docker login, once more"

@@ -85,11 +85,23 @@ def _compressed(
     flush: Callable[[], bytes],
     seen: Callable[[bytes], object],
 ) -> Iterator[bytes]:
-    for piece in archive:
+    # What fast compressors make of the same bytes depends on how they are cut.
+    for piece in _equal_pieces(archive):
         seen(piece)
         if packed := compress(piece):
             yield packed
     yield flush()
+
+
+def _equal_pieces(archive: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of :data:`PIECE`; the last one may be smaller."""
+    waiting = bytearray()
+    for piece in archive:
+        waiting += piece
+        while len(waiting) >= PIECE:
+            yield bytes(waiting[:PIECE])
+            del waiting[:PIECE]
+    yield bytes(waiting)
 
 
 def _compressor(compression: str) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
