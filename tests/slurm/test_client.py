@@ -289,7 +289,7 @@ def test_submission_that_made_no_job_is_repeated(commands: Commands, tmp_path: P
 
 
 def test_submission_gives_up_after_a_while(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torchx.schedulers.batch.scheduler.SUBMIT_TIMEOUT", 1.0)
+    monkeypatch.setattr("torchx.schedulers.batch.submission.SUBMIT_TIMEOUT", 1.0)
     commands.answer("squeue", error=DOWN, code=1)
     commands.answer("sbatch", error=TIMED_OUT, code=1)
     with pytest.raises(TransientError, match="slurm") as caught:

@@ -21,7 +21,7 @@ FACTORY = "tests.core.batch.folder_batch:create_scheduler"
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The batch system's own folder."""
     monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("torchx.schedulers.batch.scheduler.SUBMIT_TIMEOUT", 2.0)
+    monkeypatch.setattr("torchx.schedulers.batch.submission.SUBMIT_TIMEOUT", 2.0)
     monkeypatch.setattr("torchx.schedulers.batch.scheduler.CANCEL_TIMEOUT", 1.0)
     monkeypatch.setattr("torchx.schedulers.batch.polling.FIRST_INTERVAL", 0.5)
     root = tmp_path / "batch"

@@ -12,7 +12,7 @@ import pytest
 from torchx.errors import UsageError
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, script_bytes
 from torchx.schedulers.batch.replica import ReplicaCommand, replica_script
-from torchx.schedulers.batch.replica_states import ReplicaNote, failure, parse_note
+from torchx.schedulers.batch.replica_states import ReplicaNote, failure, parse_note, role_statuses
 from torchx.testing import HOSTILE_TEXTS, NOT_UNICODE
 from torchx.testing.waiting import until
 
@@ -184,3 +184,22 @@ def test_the_replica_that_failed_is_told_from_those_that_went_down_with_it(
     told = {("worker", k): ReplicaNote(0, "n1", code, at) for k, (code, at) in notes.items()}
     found = failure(BatchJob("7", AppState.FAILED), {"roles": [{"name": "worker"}]}, told)
     assert (None if found is None else found[1]) == culprit
+
+
+@pytest.mark.parametrize(
+    ("codes", "states"),
+    [
+        ([3, 143, None, 0], ["FAILED", "CANCELLED", "CANCELLED", "SUCCEEDED"]),
+        ([143, 137], ["FAILED", "FAILED"]),
+        ([3, 4], ["FAILED", "FAILED"]),
+    ],
+    ids=["one by itself", "all were killed", "both by themselves"],
+)
+def test_replicas_that_went_down_with_another_are_cancelled(codes: list[int | None], states: list[str]) -> None:
+    from torchx.schedulers.batch.job import BatchJob
+    from torchx.specs.api import AppState
+
+    told = {("worker", k): ReplicaNote(0, "n1", code, 100) for k, code in enumerate(codes)}
+    record = {"roles": [{"name": "worker", "spec": {"num_replicas": len(codes)}}]}
+    (status,) = role_statuses(BatchJob("7", AppState.FAILED), record, told, None)
+    assert [replica.state.name for replica in status.replicas] == states

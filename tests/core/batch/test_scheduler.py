@@ -20,7 +20,7 @@ from torchx.testing import Jobs
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The batch system's own folder."""
     monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("torchx.schedulers.batch.scheduler.SUBMIT_TIMEOUT", 3.0)
+    monkeypatch.setattr("torchx.schedulers.batch.submission.SUBMIT_TIMEOUT", 3.0)
     root = tmp_path / "batch"
     root.mkdir()
     return root
@@ -54,7 +54,7 @@ def test_job_whose_answer_was_lost_is_found_by_its_key(root: Path, jobs: Jobs) -
 def test_lost_answer_is_remembered_by_another_scheduler(
     root: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("torchx.schedulers.batch.scheduler.SUBMIT_TIMEOUT", 0.0)
+    monkeypatch.setattr("torchx.schedulers.batch.submission.SUBMIT_TIMEOUT", 0.0)
     info = jobs.dryrun(jobs.app(jobs.role("sleep 1")))
     (root / "lose answers").touch()
     with pytest.raises(TransientError):
@@ -125,8 +125,8 @@ def test_job_that_the_batch_system_forgot_is_judged_by_its_own_note(root: Path, 
         jobs.end(app_id)
         os.rename(root / app_id, root / f".gone-{app_id}")
     assert jobs.describe(good).state == AppState.SUCCEEDED
-    assert (jobs.describe(bad).state, jobs.describe(bad).msg) == (AppState.FAILED, "exit code 3; worker/0 on "
-                                                                  f"{os.uname().nodename}: exit code 3")  # fmt: skip
+    described = jobs.describe(bad)
+    assert (described.state, described.msg) == (AppState.FAILED, f"worker/0 on {os.uname().nodename}: exit code 3")
 
 
 def test_folder_that_is_gone_hides_no_state(root: Path, jobs: Jobs) -> None:

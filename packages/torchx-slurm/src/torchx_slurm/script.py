@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from torchx.schedulers.batch.place import ATTEMPT_FILE, END_FILE
 from torchx.schedulers.batch.request import RECORD_FILE
-from torchx.schedulers.batch.scheduler import ATTEMPT_FILE, END_FILE, OWNER_FILE
+from torchx.schedulers.batch.submission import OWNER_FILE
 from torchx.util.light_dataclass import dataclass
 from torchx.util.shlex import quote
 
@@ -75,7 +76,7 @@ role() {{  # its number, how often it starts again here, how often the job is qu
     left=$((left - 1))
   done
   (set -C && echo "$code $requeues" >"$folder/failed") 2>/dev/null
-  kill -ALRM "$$"
+  kill -ALRM "$$" 2>/dev/null
   exit "$code"
 }}
 

@@ -88,6 +88,8 @@ def role_statuses(
         notes: what the replicas noted.
         folder: the job's folder, if it can be read from here, for the replicas' own errors.
     """
+    culprit = failure(job, record, notes)
+    failed_itself = culprit is not None and not _blamelessness(culprit[2])
     statuses = []
     parts = {part.role: part for part in job.parts}
     for index, role in enumerate(record["roles"]):
@@ -95,6 +97,8 @@ def role_statuses(
         for k in range(role["spec"]["num_replicas"]):
             note = notes.get((role["name"], k))
             state = _replica_state(job, parts.get(index), note)
+            if state is AppState.FAILED and failed_itself and note is not None and _blamelessness(note):
+                state = AppState.CANCELLED  # it went down with the one that failed
             error = _error(folder, role["name"], k) if folder and state is AppState.FAILED else NONE
             host = note.host if note else ""
             replicas.append(ReplicaStatus(k, state, role["name"], host, structured_error_msg=error))

@@ -7,13 +7,15 @@ import os
 from collections.abc import Iterable, Mapping
 from weakref import WeakValueDictionary
 
-from torchx.errors import TorchXError, TransientError, UsageError, nearest
+from torchx.errors import TorchXError, TransientError, UsageError
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
 from torchx.schedulers.batch.commands import commands_on
 from torchx.schedulers.batch.job import BatchJob, BatchSystem
 from torchx.schedulers.batch.jobfiles import files_of
+from torchx.schedulers.batch.place import JobPlace, may_restart, read_place, role_of
 from torchx.schedulers.batch.registry import Registry
-from torchx.schedulers.batch.request import JOBS_FOLDER, RECORD_FILE, BatchRequest, new_key
+from torchx.schedulers.batch.request import JOBS_FOLDER, new_key
+from torchx.schedulers.batch.submission import submit_once
 from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, is_terminal
 
 TYPE_CHECKING = False
@@ -25,43 +27,14 @@ if TYPE_CHECKING:
     from torchx.schedulers.batch.jobfiles import JobFiles
     from torchx.schedulers.batch.logs import RemoteLogs
     from torchx.schedulers.batch.polling import StatusPoll
+    from torchx.schedulers.batch.request import BatchRequest
     from torchx.schedulers.logs import LogSource
 
-SUBMIT_TIMEOUT = 60.0
-"""Seconds for which a submission is tried again while the batch system does not answer."""
-
 CANCEL_TIMEOUT = 20.0
-"""The same for a cancellation."""
+"""Seconds for which a cancellation is tried again while the batch system does not answer."""
 
 DETAILED = 50
 """So many jobs may be described at once with what their replicas noted; of more, only what the batch system says."""
-
-END_FILE = "end"
-"""In a job's folder: the exit status of its script, once that has ended for good."""
-
-
-OWNER_FILE = "owner"
-"""In a job's folder: the id of the job that runs it; of several with one key, the others do nothing."""
-
-_CLAIM = 'cd "$1" && (umask 077; set -C; echo "$2" >"$3") 2>/dev/null; cat "$3"'
-
-ATTEMPT_FILE = "attempt"
-"""In a job's folder: how often its script had been started before the last time."""
-
-
-class JobPlace:
-    """Where a job's folder is, and what it was submitted as.
-
-    Attributes:
-        host: the login node; None: this machine.
-        folder: the job's folder.
-        record: what was submitted.
-    """
-
-    def __init__(self, host: str | None, folder: str, record: dict[str, Any]) -> None:
-        self.host = host
-        self.folder = folder
-        self.record = record
 
 
 class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
@@ -120,55 +93,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             TransientError: the batch system does not answer; calling again is safe.
         """
         request: BatchRequest = dryrun_info.request
-        with self._registry.lock(request.key):
-            known = self._registry.submission(request.key)
-            if known is not None and known["app_id"]:
-                return str(known["app_id"])
-            system, files = self._system(request.host), files_of(self._commands(request.host))
-            folder = files.make(request.folder)
-            try:
-                files.write(folder, request.files(folder))
-                self._registry.begin(request.key)
-                app_id = self._send(system, request, folder, tried=known is not None)
-            except TransientError:
-                raise
-            except Exception:
-                files.remove(folder)
-                self._registry.forget(request.key)
-                raise
-            self._registry.submitted(request.key, app_id, folder=folder, host=request.host)
-            return app_id
-
-    def _send(self, system: BatchSystem, request: BatchRequest, folder: str, *, tried: bool) -> str:
-        from torchx.util.retry import retry
-
-        def attempt() -> str:
-            nonlocal tried
-            found = system.find(request.key) if tried else []
-            tried_before, tried = tried, True
-            app_id = found[0] if found else system.submit(request, folder)
-            return self._only_one(system, request.key, folder, app_id) if tried_before else app_id
-
-        return retry(attempt, transient=(TransientError,), first_delay=1, max_delay=10, total_timeout=SUBMIT_TIMEOUT)
-
-    def _only_one(self, system: BatchSystem, key: str, folder: str, app_id: str) -> str:
-        """The one job of a submission that was repeated, because its answer was lost; others are ended.
-
-        A job's script runs only for the job whose id is in `OWNER_FILE`, which the first of them writes. It is written
-        here for the job that is kept, unless one has begun.
-        """
-        try:
-            found = system.find(key)
-            if len({*found, app_id}) < 2:
-                return app_id
-            kept = system.commands.run(["sh", "-c", _CLAIM, "sh", folder, found[0], OWNER_FILE]).text.strip()
-            kept = kept if kept in found else app_id
-            for other in found:
-                if other != kept:
-                    system.cancel(other)
-        except TorchXError:  # the answer to the submission stands
-            return app_id
-        return kept
+        return submit_once(request, self._system(request.host), self._registry)
 
     def _folder(self, key: str, cfg: Mapping[str, CfgVal]) -> str:
         job_dir = cfg.get("job_dir")
@@ -214,7 +139,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
     def _response(self, app_id: str, job: BatchJob | None, detailed: bool) -> Optional[DescribeAppResponse]:
         place = self._place(app_id, job) if detailed or _is_doubtful(job) else None
         if _is_doubtful(job) and place is not None:
-            job = self._by_its_own_note(app_id, place) or job
+            job = place.noted_end(app_id) or job
         if job is None:
             return None
         response = DescribeAppResponse(
@@ -234,10 +159,10 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         response.metadata = record["metadata"]
         response.roles = [role_from_record(role) for role in record["roles"]]
         if job.restarts < 0:
-            job.restarts = self._restarts(job, place)
+            job.restarts = place.noted_restarts(job.state)
         response.num_restarts = job.restarts
         try:
-            notes = read_notes(self._files(place.host), place.folder, record)
+            notes = read_notes(place.files, place.folder, record)
         except TorchXError:  # the states are right without them
             notes = {}
         local = place.folder if place.host is None else None
@@ -245,32 +170,11 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         culprit = failure(job, record, notes)
         if culprit is not None:
             role, k, note = culprit
-            text = f"{role}/{k} on {note.host}: {ended_text(note.code)}"
-            response.msg = f"{job.msg}; {text}" if job.msg else text
+            ended = ended_text(note.code)
+            text = f"{role}/{k} on {note.host}: {ended}"
+            response.msg = text if job.msg in ("", ended) else f"{job.msg}; {text}"
             replicas = {(r.role, r.id): r.structured_error_msg for s in response.roles_statuses for r in s.replicas}
             response.structured_error_msg = replicas.get((role, k), NONE)
-
-    def _restarts(self, job: BatchJob, place: JobPlace) -> int:
-        """How often the job was started again, by its script's own note."""
-        text = self._noted(place, ATTEMPT_FILE)
-        if not text.isdigit():
-            return 0
-        return int(text) + (job.state in (AppState.SUBMITTED, AppState.PENDING))
-
-    def _noted(self, place: JobPlace, name: str) -> str:
-        try:
-            return self._files(place.host).read(place.folder, [name]).get(name, b"").decode("ascii", "replace").strip()
-        except TorchXError:
-            return ""
-
-    def _by_its_own_note(self, app_id: str, place: JobPlace) -> BatchJob | None:
-        """A job that the batch system has forgotten, or can't tell about now, by the exit status that it noted."""
-        text = self._noted(place, END_FILE)
-        if not text.isdigit():
-            return None
-        state = AppState.SUCCEEDED if text == "0" else AppState.FAILED
-        msg = "" if text == "0" else f"exit code {text}"
-        return BatchJob(app_id, state, name=place.record["name"], msg=msg)
 
     def describe_native(self, app_id: str) -> Optional[AppDryRunInfo[Any]]:
         if self._registry.is_deleted(app_id):
@@ -331,10 +235,10 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
 
             logging.getLogger(__name__).warning("logs of `%s` have no times: since and until are ignored", self.backend)
         place = self._existing_place(app_id)
-        role = _role_of(place.record, app_id, role_name, k)
+        role = role_of(place.record, app_id, role_name, k)
         below = os.path.join(place.folder, replica_folder(role_name, k))
         note = os.path.join(below, STATE_FILE) if place.host is None else None
-        final = not _may_restart(place.record, role)
+        final = not may_restart(place.record, role)
         names = {Stream.STDOUT: [STDOUT_LOG], Stream.STDERR: [STDERR_LOG]}.get(
             streams or Stream.COMBINED, [STDOUT_LOG, STDERR_LOG]
         )
@@ -361,7 +265,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         def ask() -> AppState | None:
             job = system.query([app_id]).get(app_id)
             if _is_doubtful(job):
-                job = self._by_its_own_note(app_id, place) or job
+                job = place.noted_end(app_id) or job
             if job is not None and job.state is AppState.UNKNOWN:
                 raise TransientError(job.msg)
             return None if job is None else job.state
@@ -397,13 +301,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         folder = entry["folder"] if entry else job.folder if job else None
         if not folder:
             return None
-        import json
-
-        try:
-            record = json.loads(self._files(host).read(folder, [RECORD_FILE])[RECORD_FILE])
-        except (TorchXError, KeyError, ValueError):  # removed, another user's, or no job of TorchX at all
-            return None
-        return JobPlace(host, folder, record)
+        return read_place(self._files(host), host, folder)
 
     def _existing_place(self, app_id: str) -> JobPlace:
         deleted = self._registry.is_deleted(app_id)
@@ -428,23 +326,3 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
 def _is_doubtful(job: BatchJob | None) -> bool:
     """Whether the job's own note of its end says more than the batch system."""
     return job is None or job.lost or job.state is AppState.UNKNOWN
-
-
-def _role_of(record: Mapping[str, Any], app_id: str, role_name: str, k: int) -> Mapping[str, Any]:
-    names = [role["name"] for role in record["roles"]]
-    if role_name not in names:
-        raise UsageError(
-            f"`{app_id}` has no role `{role_name}`", hint=nearest(role_name, names) or f"its roles: {', '.join(names)}"
-        )
-    role: Mapping[str, Any] = record["roles"][names.index(role_name)]
-    count = role["spec"]["num_replicas"]
-    if not 0 <= k < count:
-        raise UsageError(f"role `{role_name}` of `{app_id}` has no replica {k}", hint=f"it has {count}, from 0")
-    return role
-
-
-def _may_restart(record: Mapping[str, Any], role: Mapping[str, Any]) -> bool:
-    """Whether a replica of a role may run again after its program has ended."""
-    return role["max_retries"] > 0 or any(
-        r["max_retries"] > 0 and r["retry_policy"] == "APPLICATION" for r in record["roles"]
-    )

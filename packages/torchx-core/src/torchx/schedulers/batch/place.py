@@ -1,0 +1,96 @@
+"""A job's folder as it is found later: what was submitted, and what the job noted itself."""
+
+from __future__ import annotations
+
+from torchx.errors import TorchXError, UsageError, nearest
+from torchx.schedulers.batch.job import BatchJob
+from torchx.schedulers.batch.request import RECORD_FILE
+from torchx.specs.api import AppState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from torchx.schedulers.batch.jobfiles import JobFiles
+
+END_FILE = "end"
+"""In a job's folder: the exit status of its script, once that has ended for good."""
+
+ATTEMPT_FILE = "attempt"
+"""In a job's folder: how often its script had been started before the last time."""
+
+
+class JobPlace:
+    """Where a job's folder is, and what it was submitted as.
+
+    Attributes:
+        files: reads it.
+        host: the login node; None: this machine.
+        folder: the job's folder.
+        record: what was submitted.
+    """
+
+    def __init__(self, files: JobFiles, host: str | None, folder: str, record: dict[str, Any]) -> None:
+        self.files = files
+        self.host = host
+        self.folder = folder
+        self.record = record
+
+    def noted_restarts(self, state: AppState) -> int:
+        """How often the job was started again; one more where it waits for that."""
+        text = self._noted(ATTEMPT_FILE)
+        return int(text) + (state in (AppState.SUBMITTED, AppState.PENDING)) if text.isdigit() else 0
+
+    def noted_end(self, app_id: str) -> BatchJob | None:
+        """The job by the exit status that its script noted; None where it has noted none.
+
+        For a job that the batch system has forgotten, or can't tell about now.
+        """
+        text = self._noted(END_FILE)
+        if not text.isdigit():
+            return None
+        state = AppState.SUCCEEDED if text == "0" else AppState.FAILED
+        return BatchJob(app_id, state, name=self.record["name"], msg="" if text == "0" else f"exit code {text}")
+
+    def _noted(self, name: str) -> str:
+        try:
+            return self.files.read(self.folder, [name]).get(name, b"").decode("ascii", "replace").strip()
+        except TorchXError:
+            return ""
+
+
+def read_place(files: JobFiles, host: str | None, folder: str) -> JobPlace | None:
+    """A job's folder; None where it was removed, is another user's, or holds no job of TorchX."""
+    import json
+
+    try:
+        record = json.loads(files.read(folder, [RECORD_FILE])[RECORD_FILE])
+    except (TorchXError, KeyError, ValueError):
+        return None
+    return JobPlace(files, host, folder, record) if isinstance(record, dict) and "roles" in record else None
+
+
+def role_of(record: Mapping[str, Any], app_id: str, role_name: str, k: int) -> Mapping[str, Any]:
+    """The record of a role, which must have a replica of this number.
+
+    Raises:
+        UsageError: it has not; names what there is.
+    """
+    names = [role["name"] for role in record["roles"]]
+    if role_name not in names:
+        raise UsageError(
+            f"`{app_id}` has no role `{role_name}`", hint=nearest(role_name, names) or f"its roles: {', '.join(names)}"
+        )
+    role: Mapping[str, Any] = record["roles"][names.index(role_name)]
+    count = role["spec"]["num_replicas"]
+    if not 0 <= k < count:
+        raise UsageError(f"role `{role_name}` of `{app_id}` has no replica {k}", hint=f"it has {count}, from 0")
+    return role
+
+
+def may_restart(record: Mapping[str, Any], role: Mapping[str, Any]) -> bool:
+    """Whether a replica of a role may run again after its program has ended."""
+    return role["max_retries"] > 0 or any(
+        r["max_retries"] > 0 and r["retry_policy"] == "APPLICATION" for r in record["roles"]
+    )
