@@ -25,6 +25,8 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
+# Of a library without an inventory to link to.
+nitpick_ignore = [("py:class", "DockerClient")]
 default_role = "code"
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
