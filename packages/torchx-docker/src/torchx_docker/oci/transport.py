@@ -98,7 +98,7 @@ class Transport:
         return retry(
             action,
             transient=RegistryUnavailableError,
-            total_timeout=RETRY_LIMIT,
+            total_timeout=self._retry_limit,
             max_delay=5.0,
             retry_after=_asked_pause,
         )
