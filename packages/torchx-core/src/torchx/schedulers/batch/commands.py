@@ -122,14 +122,27 @@ class SshCommands(Commands):
         return result
 
     def _ssh(self) -> list[str]:
-        folder = os.path.expanduser("~/.ssh")
-        # %C is a hash: a socket's path is short. Without the folder there is no sharing, and no harm.
-        shared = (
-            ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={folder}/torchx-%C"]
-            if os.path.isdir(folder)
-            else []
-        )
-        return ["ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", *shared, "--", self.host]
+        folder = _sockets_folder()
+        # %C is a hash: a socket's path is short.
+        shared = ["ControlMaster=auto", "ControlPersist=60", f"ControlPath={folder}/%C"] if folder else []
+        # A connection that has died is noticed; a shared one would make all commands hang.
+        options = ["BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=10", "ServerAliveCountMax=3", *shared]
+        return ["ssh", "-T", *(word for option in options for word in ("-o", option)), "--", self.host]
+
+
+def _sockets_folder() -> str | None:
+    """A folder of the user's own for the sockets of shared connections; None where there can't be one."""
+    import stat
+    import tempfile
+
+    folder = os.path.join(tempfile.gettempdir(), f"torchx-ssh-{os.getuid()}")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        found = os.lstat(folder)
+    except OSError:
+        return None
+    private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return folder if private and len(folder) < 60 else None
 
 
 def commands_on(host: str | None) -> Commands:
