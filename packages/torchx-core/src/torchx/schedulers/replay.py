@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _Record = tuple[int, int]  # timestamp, hash of the data
+_Batch = tuple[int, dict[_Record, int]]  # its newest timestamp, how often each record came
+
+_SMALL = 500
+"""Records below which a batch is joined with the one before it."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class ReplayPosition:
 
     overlap: int = 0
     newest: int | None = None
-    _seen: Mapping[_Record, int] = field(default_factory=dict)
+    _seen: tuple[_Batch, ...] = ()
     _repeats: Mapping[_Record, int] = field(default_factory=dict)
     _replay_since: int | None = None
     _replay_until: int = 0
@@ -49,7 +53,13 @@ class ReplayPosition:
         """The same position for a new stream, which was asked for everything since `resume_from` or earlier."""
         if self.newest is None:
             return self
-        return replace(self, _repeats=self._seen, _replay_since=self.resume_from, _replay_until=self.newest)
+        since = self.newest - self.overlap
+        repeats: dict[_Record, int] = {}
+        for _, batch in self._seen:
+            for record, n in batch.items():
+                if record[0] >= since:
+                    repeats[record] = repeats.get(record, 0) + n
+        return replace(self, _repeats=repeats, _replay_since=since, _replay_until=self.newest)
 
     def admit(self, records: Iterable[tuple[int, bytes]]) -> tuple[list[bytes], ReplayPosition]:
         """Take the next records of the stream.
@@ -61,10 +71,9 @@ class ReplayPosition:
             the data of those not delivered before, and the position behind them.
         """
         fresh: list[bytes] = []
-        seen = dict(self._seen)
-        repeats = dict(self._repeats)
+        batch: dict[_Record, int] = {}
         since = self._replay_since
-        newest = self.newest
+        repeats = {} if since is None else dict(self._repeats)
         for timestamp, data in records:
             record = (timestamp, hash(data))
             if since is not None:
@@ -77,8 +86,21 @@ class ReplayPosition:
                     since = None
                     repeats.clear()
             fresh.append(data)
-            seen[record] = seen.get(record, 0) + 1
-            newest = timestamp if newest is None else max(newest, timestamp)
-        if newest is not None:
-            seen = {record: n for record, n in seen.items() if record[0] >= newest - self.overlap}
+            batch[record] = batch.get(record, 0) + 1
+        if not batch:
+            return fresh, replace(self, _repeats=repeats, _replay_since=since)
+        latest = max(batch)[0]
+        newest = latest if self.newest is None else max(self.newest, latest)
+        seen = _with_batch(self._seen, (latest, batch), newest - self.overlap)
         return fresh, replace(self, newest=newest, _seen=seen, _repeats=repeats, _replay_since=since)
+
+
+def _with_batch(seen: tuple[_Batch, ...], batch: _Batch, since: int) -> tuple[_Batch, ...]:
+    """The batches that still count, and one more. None is changed: positions share them."""
+    kept = tuple(old for old in seen if old[0] >= since)
+    if kept and len(kept[-1][1]) < _SMALL:
+        latest, joined = kept[-1][0], dict(kept[-1][1])
+        for record, n in batch[1].items():
+            joined[record] = joined.get(record, 0) + n
+        return (*kept[:-1], (max(latest, batch[0]), joined))
+    return (*kept, batch)
