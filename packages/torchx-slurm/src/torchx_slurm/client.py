@@ -103,7 +103,8 @@ class SlurmClient(BatchSystem):
 
     def jobs(self) -> Iterable[BatchJob]:
         """The user's jobs: those that Slurm knows now, and those of two weeks that accounting knows."""
-        live = parse_text.parse_squeue(self._run(_squeue("--me")).text)
+        self.version()  # where Slurm is not installed, that is the error
+        # Accounting first: a job that is submitted meanwhile must not look as if slurmctld had lost it.
         fields = ",".join(parse_text.SACCT_FIELDS)
         options = f"--allocations --starttime=now-{DAYS_IN_2_WEEKS}days {_SACCT_SHAPE} --format={fields}".split(" ")
         try:
@@ -111,7 +112,7 @@ class SlurmClient(BatchSystem):
         except (SlurmError, TransientError) as error:  # no accounting, or not now
             _warn(error)
             past = []
-        known = _grouped(live)
+        known = _grouped(parse_text.parse_squeue(self._run(_squeue("--me")).text))
         for app_id, ended in _grouped(past).items():
             known[app_id] = _merged(known.get(app_id, []), ended, live_known=True)
         return [to_job(rows) for rows in known.values()]

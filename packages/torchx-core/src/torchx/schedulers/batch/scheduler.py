@@ -189,11 +189,11 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
 
     def list(self, cfg: Mapping[str, CfgVal] | None = None) -> List[ListAppResponse]:  # noqa: UP006
         hidden = self._registry.deleted_ids()
-        return [
-            ListAppResponse(app_id=job.app_id, state=job.state, name=job.name)
-            for job in self._system(self.host_of(cfg or {})).jobs()
-            if job.app_id not in hidden
-        ]
+        jobs = [job for job in self._system(self.host_of(cfg or {})).jobs() if job.app_id not in hidden]
+        for i, job in enumerate(jobs):
+            place = self._place(job.app_id, job) if _is_doubtful(job) else None
+            jobs[i] = (place.noted_end(job.app_id) if place else None) or job
+        return [ListAppResponse(app_id=job.app_id, state=job.state, name=job.name) for job in jobs]
 
     def _cancel_existing(self, app_id: str) -> None:
         from torchx.util.retry import retry
