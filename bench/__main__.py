@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("startup", "replicas", "logs", "many_jobs", "workspace", "slurm", "images")
+NAMES = ("startup", "replicas", "logs", "many_jobs", "workspace", "slurm", "images", "docker")
 
 
 def main(names: list[str]) -> int:

@@ -10,10 +10,6 @@ from __future__ import annotations
 import calendar
 import time
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 FRAME_HEADER = 8
 NANOSECONDS = 1_000_000_000
 
@@ -33,7 +29,7 @@ class ChunkDecoder:
 
     def __init__(self) -> None:
         self.ended = False
-        self._buffer = bytearray()
+        self._buffer = b""
         self._left = 0  # bytes of the current chunk
         self._line_end = False  # the chunk's own line end is still to come
 
@@ -43,58 +39,60 @@ class ChunkDecoder:
         Raises:
             ValueError: they are no chunks.
         """
-        self._buffer += data
-        payload = bytearray()
+        buffer = self._buffer + data
+        size, at = len(buffer), 0
+        payload = []
         while not self.ended:
             if self._left:
-                taken = self._buffer[: self._left]
-                del self._buffer[: len(taken)]
-                self._left -= len(taken)
-                payload += taken
+                end = min(at + self._left, size)
+                payload.append(buffer[at:end])
+                self._left -= end - at
+                at = end
                 if self._left:
                     break
                 self._line_end = True
-            end = self._buffer.find(b"\r\n")
+            end = buffer.find(b"\r\n", at)
             if end < 0:
                 break
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 2]
             if self._line_end:
-                if line:
+                if end != at:
                     raise ValueError("a chunk does not end where it should")
                 self._line_end = False
             else:
-                self._left = int(line.split(b";")[0], 16)
+                self._left = int(buffer[at:end].split(b";")[0], 16)
                 self.ended = self._left == 0
-        return bytes(payload)
+            at = end + 2
+        self._buffer = buffer[at:]
+        return b"".join(payload)
 
 
 class FrameDecoder:
     """Frames with times, undone bit by bit."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
 
-    def feed(self, data: bytes) -> Iterator[Record]:
+    def feed(self, data: bytes) -> list[Record]:
         """The records that are complete with the next bytes.
 
         Raises:
             ValueError: they are no frames of a log that was asked for with times.
         """
-        self._buffer += data
-        at = 0
-        try:
-            while at + FRAME_HEADER <= len(self._buffer):
-                end = at + FRAME_HEADER + int.from_bytes(self._buffer[at + 4 : at + FRAME_HEADER], "big")
-                if end > len(self._buffer):
-                    break
-                stamp, space, line = bytes(self._buffer[at + FRAME_HEADER : end]).partition(b" ")
-                if not space or self._buffer[at] not in (STDOUT, STDERR):
-                    raise ValueError("the engine's log stream can't be read")
-                yield self._buffer[at], parse_time(stamp), line
-                at = end
-        finally:
-            del self._buffer[:at]
+        buffer = self._buffer + data
+        size, at = len(buffer), 0
+        records = []
+        while at + FRAME_HEADER <= size:
+            begin = at + FRAME_HEADER
+            end = begin + int.from_bytes(buffer[at + 4 : begin], "big")
+            if end > size:
+                break
+            stream, space = buffer[at], buffer.find(b" ", begin, end)
+            if space < 0 or stream not in (STDOUT, STDERR):
+                raise ValueError("the engine's log stream can't be read")
+            records.append((stream, parse_time(buffer[begin:space]), buffer[space + 1 : end]))
+            at = end
+        self._buffer = buffer[at:]
+        return records
 
 
 _seconds: dict[bytes, int] = {}

@@ -68,12 +68,12 @@ class LogStream:
         """
         if self._socket is None:
             data: bytes = self._response.raw.read(limit)
-            return [*self._frames.feed(data)], not data
+            return self._frames.feed(data), not data
         data = self._first or self._receive(limit, wait)
         self._first = b""
         if not data:
             return [], False
-        return [*self._frames.feed(self._chunks.feed(data))], self._chunks.ended
+        return self._frames.feed(self._chunks.feed(data)), self._chunks.ended
 
     def close(self) -> None:
         """Closes the connection."""

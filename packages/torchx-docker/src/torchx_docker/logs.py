@@ -128,6 +128,7 @@ class ContainerLog:
         self._stream: LogStream | None = None
         self._waits = True  # the open stream is one that ends with what is there
         self._caught_up = False
+        self._pause = False  # the end of what is there has been reached, and not been told yet
         self._is_last = False  # nothing will be written after what the open stream brings
         self._done = False
         self._closed_at = float("-inf")
@@ -168,7 +169,8 @@ class ContainerLog:
 
     def _read(self, at: LogPosition, limit: int) -> LogChunk:
         if self._stream is None:
-            if self._done or not self._open(at):
+            pause, self._pause = self._pause, False
+            if pause or self._done or not self._open(at):
                 return LogChunk(b"", at)
             at = replace(at, replay=at.replay.reconnected())
         assert self._stream is not None
@@ -181,6 +183,7 @@ class ContainerLog:
         if ended:
             self.close()
             self._caught_up = True
+            self._pause = bool(data)
             if self._is_last:
                 self._done = True
                 rest, at = at.rest()
