@@ -99,6 +99,7 @@ CALLS: dict[str, tuple[Callable[[Runner], Any], str | None, dict[str, Any] | Non
     ),
     "status": (lambda r: r.status(HANDLE), "job", None),
     "statuses": (lambda r: r.statuses([HANDLE, "cluster://session/two"]), None, None),
+    "describe_many": (lambda r: r.describe_many([HANDLE, "cluster://session/two"]), None, None),
     "describe": (lambda r: r.describe(HANDLE), "job", None),
     "describe_native": (lambda r: r.describe_native(HANDLE), "job", None),
     "list": (lambda r: r.list("cluster", {"priority": 2}), None, {"queue": None, "priority": 2, "tags": None}),

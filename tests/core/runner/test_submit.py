@@ -151,6 +151,15 @@ def broken(**attributes: Any) -> AppDef:
         (broken(args=None), "`args` of role `w` is None, not a list"),
         (broken(env=["A=1"]), "`env` of role `w` is a list, not a dict"),
         (broken(env=None), "`env` of role `w` is None, not a dict"),
+        (broken(num_replicas="2"), "`num_replicas` of role `w` is '2', not a number"),
+        (broken(min_replicas="2"), "`min_replicas` of role `w` is '2', not a number or None"),
+        (broken(max_retries=None), "`max_retries` of role `w` is None, not a number"),
+        (broken(max_retries=-1), "`max_retries` of role `w` is -1"),
+        (broken(retry_policy="NEVER"), "`retry_policy` of role `w` is 'NEVER', not a RetryPolicy"),
+        (broken(resource={"cpu": 1}), "`resource` of role `w` is a dict, not a Resource"),
+        (broken(workspace="/nope"), "`workspace` of role `w` is '/nope', not a Workspace or None"),
+        (broken(entrypoint=None), "`entrypoint` of role `w` is None, not text"),
+        (AppDef("job", [type(app().roles[0])("", "image")]), "roles[0] of app `job` has no name"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -159,6 +168,63 @@ def test_what_is_no_job_is_told_in_one_line(factories: Factories, method: str, j
     with pytest.raises(UsageError) as caught:
         getattr(factories.runner(), method)(job, "cluster", CFG)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("cfg", "message"),
+    [
+        ("log_dir=x", "the scheduler options are 'log_dir=x', not a dict"),
+        ("token=canary", "the scheduler options are 'token=******', not a dict"),
+        (["queue"], "the scheduler options are a list, not a dict"),
+        ({1: 2}, "1 is not the name of a scheduler option"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("method", ["run", "dryrun", "build_workspace", "list"])
+def test_what_are_no_options_is_told_in_one_line(factories: Factories, method: str, cfg: Any, message: str) -> None:
+    arguments = ("cluster", cfg) if method == "list" else (app(), "cluster", cfg)
+    with pytest.raises(UsageError) as caught:
+        getattr(factories.runner(), method)(*arguments)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("component", "arguments", "message"),
+    [
+        (None, [], "None is not the name of a component"),
+        (" ", [], "' ' is not the name of a component"),
+        (app, [], "a function is not the name of a component"),
+        ("utils.echo", None, "the arguments of `utils.echo` are None, not a list or a dict"),
+        ("utils.echo", "--msg hi", "the arguments of `utils.echo` are '--msg hi', not a list or a dict"),
+        ("utils.echo", ["--num_replicas", 2], "the arguments of `utils.echo` hold 2, which is not text"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_component_is_told_in_one_line(
+    factories: Factories, component: Any, arguments: Any, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        factories.runner().run_component(component, arguments, "cluster", CFG)
+    assert str(caught.value) == message
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("scheduler", [None, 3, ["cluster"]], ids=str)
+def test_what_is_no_schedulers_name_is_told_in_one_line(factories: Factories, scheduler: Any) -> None:
+    with pytest.raises(UsageError, match="is not the name of a scheduler"):
+        factories.runner().run(app(), scheduler, CFG)
+
+
+def test_workspace_of_another_type_is_refused(factories: Factories) -> None:
+    with pytest.raises(UsageError, match="the workspace is 3, not a Workspace, a path or None"):
+        factories.runner().run(app(), "cluster", CFG, workspace=3)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_options_without_an_option_are_refused(factories: Factories) -> None:
+    runner = factories.runner()
+    assert runner.cfg_from_str("cluster", "") == {}
+    with pytest.raises(UsageError, match="`,,` sets no option"):
+        runner.cfg_from_str("cluster", ",,")
 
 
 def test_any_mapping_is_an_environment(factories: Factories, monkeypatch: pytest.MonkeyPatch) -> None:

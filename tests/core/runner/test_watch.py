@@ -9,6 +9,7 @@ import pytest
 from tests.core.runner.kit import CFG, Factories, app
 from torchx.errors import TransientError
 from torchx.runner import Runner
+from torchx.runner._memory import Memory
 from torchx.specs import AppDef, AppState, MalformedAppHandleException, UnknownAppException
 
 HANDLE = "cluster://session/job"
@@ -79,6 +80,32 @@ def test_statuses_ask_once_per_scheduler(runner: Runner, factories: Factories) -
     found = runner.statuses([HANDLE, "cluster://session/second", "cluster://session/gone"])
     assert [status and status.state for status in found.values()] == [AppState.RUNNING, AppState.RUNNING, None]
     assert factories.made[0].asked == 1
+
+
+def test_many_jobs_are_described_with_one_request(runner: Runner, factories: Factories) -> None:
+    factories.made[0].asked = 0
+    gone = "cluster://session/gone"
+    found = runner.describe_many([HANDLE, gone, "cluster://other/job", HANDLE])
+    assert [*found] == [HANDLE, gone, "cluster://other/job"]
+    described = found[HANDLE]
+    assert described is not None
+    assert (described.app_id, described.state, found[gone]) == ("job", AppState.RUNNING, None)
+    assert found["cluster://other/job"] == described
+    assert factories.made[0].asked == 1
+    assert runner.describe_many([]) == {}
+
+
+def test_runner_that_lives_long_forgets_old_jobs() -> None:
+    memory = Memory(max_jobs=3, max_news=5)
+    for number in range(10):
+        memory.keep(f"job{number}", app())
+        assert memory.is_news("submitted", f"job{number}")
+        assert not memory.is_news("submitted", f"job{number}")
+    assert [number for number in range(10) if memory.app(f"job{number}")] == [7, 8, 9]
+    assert [number for number in range(10) if not memory.is_news("submitted", f"job{number}")] == []
+    assert len(vars(memory)["_told"]) == 5
+    memory.forget("job9")
+    assert memory.app("job9") is None
 
 
 def test_wait_survives_what_may_pass(runner: Runner, factories: Factories) -> None:

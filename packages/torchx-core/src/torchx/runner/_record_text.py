@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torchx.runner.events.recorder import note
 from torchx.specs.api import parse_app_handle
 
 TYPE_CHECKING = False
@@ -9,14 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from torchx.runner.events import log_event
     from torchx.specs.api import AppDef
 
 
-def noted(call: log_event, app_handle: str) -> tuple[str, str]:
-    """The scheduler and the app id of a handle, which the call's record tells, too."""
+def noted(app_handle: str) -> tuple[str, str]:
+    """The scheduler and the app id of a handle, which the record of the running call tells, too."""
     scheduler, _, app_id = parse_app_handle(app_handle)
-    call.note(scheduler=scheduler, app_id=app_id)
+    note(scheduler=scheduler, app_id=app_id)
     return scheduler, app_id
 
 

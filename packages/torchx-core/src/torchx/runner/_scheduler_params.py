@@ -62,18 +62,15 @@ def _type_hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _convert(name: str, text: str, hint: Any) -> object:
-    from torchx.util.types import decode_from_string, decode_optional, is_bool, is_primitive
+    from torchx.util.types import decode_from_string, decode_optional, is_primitive
+    from torchx.util.values import read_scalar
 
     kind = decode_optional(hint)
     try:
-        if is_bool(kind):
-            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[
-                text.lower()
-            ]
-        if is_primitive(kind):
-            return kind(text)
-        return decode_from_string(text, kind)
-    except (KeyError, ValueError, TypeError) as error:
+        if kind is bool and not text:  # as a variable is unset in many a shell script
+            return False
+        return read_scalar(text, kind) if is_primitive(kind) else decode_from_string(text, kind)
+    except (ValueError, TypeError) as error:
         wanted = getattr(kind, "__name__", str(kind))
         raise UsageError(
             f"TORCHX_{name.upper()}={text!r} is not of type {wanted}", hint="correct or unset it"

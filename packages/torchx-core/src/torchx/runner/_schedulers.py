@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # threading adds nothing that is needed here, and costs a millisecond at start
 
-from torchx.errors import TorchXError, nearest
+from torchx.errors import TorchXError, UsageError, nearest
 from torchx.specs.api import UnknownSchedulerException
 
 TYPE_CHECKING = False
@@ -43,6 +43,8 @@ class SchedulerPool:
             UnknownSchedulerException: there is none; the hint says what to install.
             PluginLoadError: its plugin does not work.
         """
+        if not isinstance(name, str):
+            raise UsageError(f"a {type(name).__name__} is not the name of a scheduler", hint="names are text")
         with self._lock:
             if name not in self._made:
                 self._made[name] = self._make(name)

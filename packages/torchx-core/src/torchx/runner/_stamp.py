@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torchx.runner.events.recorder import apart
 from torchx.settings import ENV_TORCHX_JOB_ID, ENV_TORCHX_PARENT_RUN_ID
 from torchx.specs.api import macros, make_app_handle
 
@@ -10,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torchx.plugins.lifecycle import HookRelay
-    from torchx.specs.api import AppDef, CfgVal
+    from torchx.runner._memory import Memory
+    from torchx.specs.api import AppDef, AppStatus, CfgVal
 
 
 def stamp_environment(
@@ -58,8 +60,29 @@ def transform(app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal], parent_run
     if hooks is not None:
         from torchx.plugins.lifecycle import TransformRequest
 
-        request = TransformRequest(app=app, scheduler=scheduler, cfg=cfg, parent_run_id=parent_run_id)
-        hooks.torchx_transform_app(request=request)
+        with apart():
+            request = TransformRequest(app=app, scheduler=scheduler, cfg=cfg, parent_run_id=parent_run_id)
+            hooks.torchx_transform_app(request=request)
+
+
+def tell_submitted(app_handle: str, scheduler: str, app: AppDef | None, memory: Memory) -> None:
+    """Tells the plugins of a submitted job, once."""
+    hooks = lifecycle_hooks()
+    if hooks is not None and memory.is_news("submitted", app_handle):
+        from torchx.plugins.lifecycle import AppSubmitted
+
+        with apart():
+            hooks.torchx_app_submitted(event=AppSubmitted(app_handle=app_handle, scheduler=scheduler, app=app))
+
+
+def tell_finished(app_handle: str, scheduler: str, status: AppStatus, memory: Memory) -> None:
+    """Tells the plugins of a job that has ended, once."""
+    hooks = lifecycle_hooks()
+    if hooks is not None and memory.is_news("finished", app_handle):
+        from torchx.plugins.lifecycle import AppFinished
+
+        with apart():
+            hooks.torchx_app_finished(event=AppFinished(app_handle=app_handle, scheduler=scheduler, status=status))
 
 
 def lifecycle_hooks() -> HookRelay | None:

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from torchx.schedulers.api import DescribeAppResponse
 
 
-def to_status(described: DescribeAppResponse) -> AppStatus:
-    """The status in a scheduler's answer."""
+def status_of(described: DescribeAppResponse | None) -> AppStatus | None:
+    """The status in a scheduler's answer; None where the scheduler does not know the job."""
+    if described is None:
+        return None
     return AppStatus(
         state=described.state,
         num_restarts=described.num_restarts,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from _thread import allocate_lock  # threading adds nothing that is needed here, and costs a millisecond at start
-
 from torchx.errors import UsageError
-from torchx.runner._checks import check_app
-from torchx.runner._record_text import argument_secrets, as_json, images_of, noted, secrets_of
+from torchx.runner._memory import Memory
+from torchx.runner._queries import describe_many, replicas_of, rows
+from torchx.runner._record_text import noted
 from torchx.runner._schedulers import SchedulerPool
-from torchx.runner._stamp import lifecycle_hooks, stamp_environment, stamp_metadata, transform
-from torchx.runner._status import to_status
-from torchx.runner.events import log_event
+from torchx.runner._stamp import tell_finished, tell_submitted
+from torchx.runner._status import status_of
+from torchx.runner._submit import build_images, make_app, make_request, note_request
+from torchx.runner.events.recorder import note, recorded
 from torchx.settings import ENV_TORCHX_JOB_ID, ENV_TORCHX_PARENT_RUN_ID, ENV_TORCHX_TRACKERS
 from torchx.specs.api import (
     NONE,
@@ -22,7 +21,6 @@ from torchx.specs.api import (
     UnknownAppException,
     Workspace,
     make_app_handle,
-    parse_app_handle,
     runopts,
 )
 
@@ -32,16 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
-    from typing import Any, Literal, Optional
+    from typing import Any, Literal
 
     from typing_extensions import Self
 
     from torchx.runner._logs import Replica
+    from torchx.runner._options import Cfg
     from torchx.schedulers import SchedulerFactory
-    from torchx.schedulers.api import ListAppResponse, Scheduler, Stream
+    from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
     from torchx.specs.api import CfgVal
-
-    Cfg = Optional[Mapping[str, CfgVal]]
 
 __all__ = [
     "ENV_TORCHX_JOB_ID",
@@ -85,9 +82,7 @@ class Runner:
         self._name = name
         self._component_defaults = component_defaults or {}
         self._schedulers = SchedulerPool(name, scheduler_factories or {}, scheduler_params or {})
-        self._apps: dict[str, AppDef] = {}
-        self._told: set[tuple[str, str]] = set()
-        self._lock = allocate_lock()
+        self._memory = Memory()
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +107,7 @@ class Runner:
         """Tells a scheduler that a submission is about to follow, which it may use to be quicker then."""
         self._scheduler(scheduler).prepare()
 
+    @recorded("run_component")
     def run_component(
         self,
         component: str,
@@ -140,10 +136,9 @@ class Runner:
             ComponentValidationException: it is not a valid one.
             UsageError: an argument or option is wrong.
         """
-        with log_event("run_component", scheduler) as call, call.parts():
-            info = self.dryrun_component(component, component_args, scheduler, cfg, workspace, parent_run_id)
-            return self.schedule(info)
+        return self.schedule(self.dryrun_component(component, component_args, scheduler, cfg, workspace, parent_run_id))
 
+    @recorded("dryrun_component")
     def dryrun_component(
         self,
         component: str,
@@ -158,32 +153,11 @@ class Runner:
         Returns:
             The request, to be printed or passed to ``schedule``.
         """
-        from torchx.runner.config import tell_unknown_names
-        from torchx.specs.builders import materialize_appdef
-        from torchx.specs.finder import get_component
+        note(scheduler=scheduler)
+        app = make_app(component, component_args, self._component_defaults)
+        return self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
 
-        with log_event("dryrun_component", scheduler) as call, call.parts():
-            tell_unknown_names()
-            call.hide(lambda: argument_secrets(component_args))
-            given_as_dict = isinstance(component_args, dict)
-            defaults = self._component_defaults.get(component)
-            if defaults:
-                call.hide(lambda: argument_secrets(defaults))
-            try:
-                app = materialize_appdef(
-                    get_component(component).fn,
-                    [] if given_as_dict else list(component_args),
-                    defaults,
-                    config=dict(component_args) if isinstance(component_args, dict) else None,
-                )
-            except UsageError as error:
-                if not defaults:
-                    raise
-                from torchx.runner._config_errors import explain
-
-                raise explain(error, component, defaults) from error.__cause__
-            return self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
-
+    @recorded("run")
     def run(
         self,
         app: AppDef,
@@ -204,10 +178,10 @@ class Runner:
         Returns:
             The app handle; with ``dryrun`` the request.
         """
-        with log_event("run", scheduler) as call, call.parts():
-            info = self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
-            return info if dryrun else self.schedule(info)
+        info = self.dryrun(app, scheduler, cfg, workspace, parent_run_id)
+        return info if dryrun else self.schedule(info)
 
+    @recorded("dryrun")
     def dryrun(
         self,
         app: AppDef,
@@ -221,29 +195,9 @@ class Runner:
         Returns:
             The request, to be printed or passed to ``schedule``.
         """
-        with log_event("dryrun", scheduler) as call:
-            check_app(app)
-            call.note(app_image=images_of(app), app_metadata=dict(app.metadata))
-            call.note(workspace=None if workspace is None else str(workspace))
-            call.hide(lambda: secrets_of(app, cfg))
-            sched = self._scheduler(scheduler)
-            resolved = self._resolve(sched, scheduler, cfg)
-            call.note(runcfg=lambda: as_json(resolved))
-            call.hide(lambda: secrets_of(None, resolved))
-            app = copy.deepcopy(app)
-            stamp_environment(app, self._name, scheduler, parent_run_id, get_configured_trackers())
-            stamp_metadata(app, scheduler)
-            transform(app, scheduler, resolved, parent_run_id)
-            sched._pre_build_validate(app, scheduler, resolved)
-            from torchx.schedulers.api import build_workspaces, call_validate
+        return make_request(self._schedulers, scheduler, self._name, app, cfg, workspace, parent_run_id)
 
-            build_workspaces(sched, app, resolved, workspace)
-            call_validate(sched, app, resolved)
-            info = sched.submit_dryrun(app, resolved)
-            info._app = app
-            info._scheduler = scheduler
-            return info
-
+    @recorded("schedule")
     def schedule(self, dryrun_info: AppDryRunInfo[Any]) -> str:
         """Submits a request. Submitting the same one again does not make a second job.
 
@@ -253,25 +207,16 @@ class Runner:
         Returns:
             The app handle.
         """
-        scheduler, app, cfg = dryrun_info._scheduler, dryrun_info._app, dryrun_info._cfg
-        with log_event("schedule", scheduler, app_image=images_of(app)) as call:
-            call.note(app_metadata=None if app is None else app.metadata, runcfg=lambda: as_json(cfg))
-            call.hide(lambda: secrets_of(app, cfg))
-            if scheduler is None:
-                raise UsageError("the dry run names no scheduler", hint="pass what Runner.dryrun() returned")
-            app_id = self._scheduler(scheduler).schedule(dryrun_info)
-            call.note(app_id=app_id)
-            handle = make_app_handle(scheduler, self._name, app_id)
-            if app is not None:
-                with self._lock:
-                    self._apps[handle] = app
-            hooks = lifecycle_hooks()
-            if hooks is not None and self._is_news("submitted", handle):
-                from torchx.plugins.lifecycle import AppSubmitted
+        scheduler, app = note_request(dryrun_info), dryrun_info._app
+        app_id = self._scheduler(scheduler).schedule(dryrun_info)
+        note(app_id=app_id)
+        handle = make_app_handle(scheduler, self._name, app_id)
+        if app is not None:
+            self._memory.keep(handle, app)
+        tell_submitted(handle, scheduler, app, self._memory)
+        return handle
 
-                hooks.torchx_app_submitted(event=AppSubmitted(app_handle=handle, scheduler=scheduler, app=app))
-            return handle
-
+    @recorded("build_workspace")
     def build_workspace(
         self, app_or_role: AppDef | Role, scheduler: str, cfg: Cfg = None
     ) -> dict[tuple[str, Workspace], str] | str | None:
@@ -285,25 +230,8 @@ class Runner:
             For an app: (base image, workspace) to the built image, as ``pin_workspace_images`` takes it. For a role:
             its image, or None where it has no workspace.
         """
-        from torchx.schedulers.api import workspace_of
-
-        with log_event("build_workspace", scheduler) as call:
-            sched = self._scheduler(scheduler)
-            builder = workspace_of(sched)
-            resolved = self._resolve(sched, scheduler, cfg)
-            call.note(runcfg=lambda: as_json(resolved))
-            app = AppDef(app_or_role.name, [app_or_role]) if isinstance(app_or_role, Role) else app_or_role
-            check_app(app)
-            call.note(app_image=images_of(app))
-            call.hide(lambda: secrets_of(app, resolved))
-            built = copy.deepcopy(app)
-            images: dict[tuple[str, Workspace], str] = {}
-            if builder is not None:
-                builder.build_workspaces(built.roles, resolved)
-                builder.push_images(builder.dryrun_push_images(built, resolved))
-                pairs = zip(app.roles, built.roles, strict=True)
-                images = {(old.image, old.workspace): new.image for old, new in pairs if old.workspace}
-            return images if isinstance(app_or_role, AppDef) else next(iter(images.values()), None)
+        images = build_images(self._schedulers, scheduler, app_or_role, cfg)
+        return images if isinstance(app_or_role, AppDef) else next(iter(images.values()), None)
 
     # -- schedulers ------------------------------------------------------------------------------------------------
 
@@ -320,35 +248,38 @@ class Runner:
         opts = self.scheduler_run_opts(scheduler)
         cfg: dict[str, CfgVal] = {}
         for literal in cfg_literal:
-            cfg.update(opts.cfg_from_str(literal))
+            given = opts.cfg_from_str(literal)
+            if literal.strip() and not given:
+                raise UsageError(f"`{literal}` sets no option", hint="expected key=value,key=value")
+            cfg.update(given)
         return cfg
 
     # -- submitted jobs --------------------------------------------------------------------------------------------
 
+    @recorded("status")
     def status(self, app_handle: str) -> AppStatus | None:
         """The job's status, or None where the scheduler does not know it (any more)."""
-        with log_event("status") as call:
-            scheduler, app_id = noted(call, app_handle)
-            described = self._scheduler(scheduler).describe(app_id)
-            return None if described is None else to_status(described)
+        scheduler, app_id = noted(app_handle)
+        return status_of(self._scheduler(scheduler).describe(app_id))
 
+    @recorded("describe_many")
+    def describe_many(self, app_handles: Iterable[str]) -> dict[str, DescribeAppResponse | None]:
+        """What the schedulers know of several jobs, with one request per scheduler where the scheduler can do that.
+
+        Args:
+            app_handles: the jobs, of any schedulers.
+
+        Returns:
+            For each handle the scheduler's answer; None where it does not know the job (any more).
+        """
+        return describe_many(self._schedulers, app_handles)
+
+    @recorded("statuses")
     def statuses(self, app_handles: Iterable[str]) -> dict[str, AppStatus | None]:
         """The status of several jobs, with one request per scheduler where the scheduler can do that."""
-        handles = [*app_handles]
-        groups: dict[str, list[str]] = {}
-        with log_event("statuses") as call:
-            for handle in handles:
-                scheduler, _, app_id = parse_app_handle(handle)
-                groups.setdefault(scheduler, []).append(app_id)
-            call.note(scheduler=",".join(groups))
-            found = {name: self._scheduler(name).describe_many(ids) for name, ids in groups.items()}
-        statuses: dict[str, AppStatus | None] = {}
-        for handle in handles:
-            scheduler, _, app_id = parse_app_handle(handle)
-            described = found[scheduler].get(app_id)
-            statuses[handle] = None if described is None else to_status(described)
-        return statuses
+        return {handle: status_of(found) for handle, found in self.describe_many(app_handles).items()}
 
+    @recorded("wait")
     def wait(self, app_handle: str, wait_interval: float = 10, timeout: float | None = None) -> AppStatus | None:
         """Waits for the job's end. Errors that may pass by themselves (connection lost, time-out) do not end the wait.
 
@@ -363,84 +294,72 @@ class Runner:
         Raises:
             TimeoutError: the job has not ended in time.
         """
-        with log_event("wait") as call:
-            scheduler, app_id = noted(call, app_handle)
-            from torchx.runner._wait import wait_for_end
+        from torchx.runner._wait import wait_for_end
 
-            status = wait_for_end(lambda: self._ask(scheduler, app_id), wait_interval, timeout)
-            hooks = lifecycle_hooks() if status is not None else None
-            if status is not None and hooks is not None and self._is_news("finished", app_handle):
-                from torchx.plugins.lifecycle import AppFinished
+        scheduler, app_id = noted(app_handle)
+        sched = self._scheduler(scheduler)
+        status = wait_for_end(lambda: status_of(sched.describe(app_id)), wait_interval, timeout)
+        if status is not None:
+            tell_finished(app_handle, scheduler, status, self._memory)
+        return status
 
-                hooks.torchx_app_finished(event=AppFinished(app_handle=app_handle, scheduler=scheduler, status=status))
-            return status
-
+    @recorded("cancel")
     def cancel(self, app_handle: str) -> None:
         """Asks the scheduler to cancel the job; ``wait`` tells when it has ended. A job that has ended stays as it is.
 
         Raises:
             UnknownAppException: the scheduler does not know the job.
         """
-        with log_event("cancel") as call:
-            _, app_id = noted(call, app_handle)
-            self._existing(app_handle).cancel(app_id)
+        sched, app_id = self._existing(app_handle)
+        sched.cancel(app_id)
 
+    @recorded("stop")
     def stop(self, app_handle: str) -> None:
         """Deprecated: ``cancel``."""
         import warnings
 
-        warnings.warn("Runner.stop() is deprecated, use cancel()", DeprecationWarning, stacklevel=2)
-        with log_event("stop") as call, call.parts():
-            self.cancel(app_handle)
+        warnings.warn("Runner.stop() is deprecated, use cancel()", DeprecationWarning, stacklevel=3)
+        self.cancel(app_handle)
 
+    @recorded("delete")
     def delete(self, app_handle: str) -> None:
         """Removes the job from the scheduler, cancelling it first if it runs.
 
         Raises:
             UnknownAppException: the scheduler does not know the job.
         """
-        with log_event("delete") as call:
-            _, app_id = noted(call, app_handle)
-            self._existing(app_handle).delete(app_id)
-            with self._lock:
-                self._apps.pop(app_handle, None)
+        sched, app_id = self._existing(app_handle)
+        sched.delete(app_id)
+        self._memory.forget(app_handle)
 
+    @recorded("describe")
     def describe(self, app_handle: str) -> AppDef | None:
         """The job as it was described, as far as the scheduler kept it; None where the scheduler does not know it."""
-        with log_event("describe") as call:
-            scheduler, app_id = noted(call, app_handle)
-            described = self._scheduler(scheduler).describe(app_id)
-            if described is None:
-                return None
-            with self._lock:
-                known = self._apps.get(app_handle)
-            return known or AppDef(name=described.name or app_id, roles=described.roles, metadata=described.metadata)
+        scheduler, app_id = noted(app_handle)
+        found = self._scheduler(scheduler).describe(app_id)
+        if found is None:
+            return None
+        return self._memory.app(app_handle) or AppDef(found.name or app_id, found.roles, found.metadata)
 
+    @recorded("describe_native")
     def describe_native(self, app_handle: str) -> AppDryRunInfo[Any] | None:
         """The scheduler's own record of the job; None where there is none or the scheduler does not offer it."""
-        with log_event("describe_native") as call:
-            scheduler, app_id = noted(call, app_handle)
-            return self._scheduler(scheduler).describe_native(app_id)
+        scheduler, app_id = noted(app_handle)
+        return self._scheduler(scheduler).describe_native(app_id)
 
+    @recorded("list")
     def list(self, scheduler: str, cfg: Cfg = None) -> builtins.list[ListAppResponse]:
         """The jobs that a scheduler knows, each with its handle."""
-        with log_event("list", scheduler) as call, call.parts():
-            return [*self.iter_list(scheduler, cfg)]
+        return [*self.iter_list(scheduler, cfg)]
 
+    @recorded("iter_list", rows=True)
     def iter_list(self, scheduler: str, cfg: Cfg = None) -> Iterator[ListAppResponse]:
         """``list``, row by row: the first rows come before the last ones have been read."""
-        with log_event("iter_list", scheduler) as call:
-            sched = self._scheduler(scheduler)
-            resolved = None if cfg is None else self._resolve(sched, scheduler, cfg, to_submit=False)
-            if resolved is not None:
-                call.note(runcfg=lambda: as_json(resolved))
-                call.hide(lambda: secrets_of(None, resolved))
-            for app in sched.iter_list(resolved):
-                app.app_handle = make_app_handle(scheduler, self._name, app.app_id)
-                yield app
+        return rows(self._schedulers, scheduler, self._name, cfg)
 
     # -- logs ------------------------------------------------------------------------------------------------------
 
+    @recorded("log_lines")
     def log_lines(
         self,
         app_handle: str,
@@ -468,11 +387,10 @@ class Runner:
             UnknownAppException: the scheduler does not know the job.
             NotImplementedError: the scheduler can't serve logs.
         """
-        with log_event("log_lines") as call:
-            _, app_id = noted(call, app_handle)
-            sched = self._existing(app_handle)
-            return sched.log_iter(app_id, role_name, k, regex, since, until, should_tail, streams=streams)
+        sched, app_id = self._existing(app_handle)
+        return sched.log_iter(app_id, role_name, k, regex, since, until, should_tail, streams=streams)
 
+    @recorded("log_blocks")
     def log_blocks(
         self,
         app_handle: str,
@@ -495,13 +413,10 @@ class Runner:
         """
         from torchx.runner._logs import LogQuery, log_blocks
 
-        with log_event("log_blocks") as call, call.parts():
-            _, app_id = noted(call, app_handle)
-            sched = self._existing(app_handle)
-            if replicas is None:
-                app = self.describe(app_handle)
-                replicas = [(role.name, k) for role in app.roles for k in range(role.num_replicas)] if app else []
-        yield from log_blocks(sched, app_id, replicas, LogQuery(regex, since, until, should_tail, streams))
+        sched, app_id = self._existing(app_handle)
+        if replicas is None:
+            replicas = replicas_of(self.describe(app_handle))
+        return log_blocks(sched, app_id, replicas, LogQuery(regex, since, until, should_tail, streams))
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
@@ -509,41 +424,13 @@ class Runner:
         """The scheduler of that name; made once, however many threads ask."""
         return self._schedulers.get(name)
 
-    def _existing(self, app_handle: str) -> Scheduler[Any]:
-        """The scheduler of a job that it knows."""
-        name, _, app_id = parse_app_handle(app_handle)
+    def _existing(self, app_handle: str) -> tuple[Scheduler[Any], str]:
+        """The scheduler of a job that it knows, and the job's id there."""
+        name, app_id = noted(app_handle)
         scheduler = self._scheduler(name)
         if not scheduler.exists(app_id):
             raise UnknownAppException(app_handle)
-        return scheduler
-
-    def _is_news(self, what: str, app_handle: str) -> bool:
-        """Whether observers have not been told this of the job yet."""
-        with self._lock:
-            known = len(self._told)
-            self._told.add((what, app_handle))
-            return len(self._told) > known
-
-    def _ask(self, scheduler: str, app_id: str) -> AppStatus | None:
-        described = self._scheduler(scheduler).describe(app_id)
-        return None if described is None else to_status(described)
-
-    def _resolve(self, sched: Scheduler[Any], scheduler: str, cfg: Cfg, *, to_submit: bool = True) -> dict[str, CfgVal]:
-        """The options: given ones, then those of the configuration files, then the defaults.
-
-        What a submission must be given, a question about jobs need not.
-        """
-        from torchx.runner.config import apply_options, tell_unknown_names
-
-        tell_unknown_names()
-        opts = sched.run_opts()
-        if not to_submit:
-            opts = _all_optional(opts)
-        resolved: dict[str, CfgVal] = {}
-        for key, value in (cfg or {}).items():
-            resolved[opts.canonical_key(key) or key] = value
-        apply_options(scheduler, opts, resolved)
-        return opts.resolve(resolved)
+        return scheduler, app_id
 
 
 def get_runner(
@@ -567,10 +454,3 @@ def get_runner(
     for component, values in (component_defaults or {}).items():
         defaults[component] = {**defaults.get(component, {}), **values}
     return Runner(DEFAULT_SESSION if name is None else name, get_scheduler_factories(), defaults, scheduler_params)
-
-
-def _all_optional(opts: runopts) -> runopts:
-    relaxed = runopts()
-    for name, opt in opts:
-        relaxed.add(name, opt.opt_type, opt.help, opt.default)
-    return relaxed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from _thread import get_ident  # threading adds nothing that is needed here
+from functools import wraps
 
 from torchx.settings import ENV_TORCHX_EVENTS
 
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
     from types import TracebackType
-    from typing import Any
+    from typing import Any, TypeVar
 
     from torchx.runner.events.api import TorchxEvent
+
+    F = TypeVar("F", bound=Callable[..., Any])
 
 _TRACEBACK_LIMIT = 32 * 1024
 """Characters of a traceback that are kept, from its end."""
@@ -173,6 +176,20 @@ class log_event:
         return self._fields if self._event is None else {name: getattr(self._event, name) for name in self._fields}
 
 
+class apart:
+    """A context in which the calls of this thread are parts of no other: for code of plugins."""
+
+    def __init__(self) -> None:
+        self._whole: log_event | None = None
+
+    def __enter__(self) -> None:
+        self._whole = _wholes.pop(get_ident(), None)
+
+    def __exit__(self, *error: object) -> None:
+        if self._whole is not None:
+            _wholes[get_ident()] = self._whole
+
+
 class _Parts:
     def __init__(self, whole: log_event) -> None:
         self._whole = whole
@@ -182,6 +199,48 @@ class _Parts:
 
     def __exit__(self, *error: object) -> None:
         _wholes.pop(get_ident(), None)
+
+
+def recorded(api: str, *, rows: bool = False) -> Callable[[F], F]:
+    """Makes one record of each call of a method; the calls that it makes in turn are parts of it.
+
+    What becomes known in the method is told with `note` and `hide`.
+
+    Args:
+        api: the call's name in the record.
+        rows: the method returns an iterator, and the call lasts until that is exhausted or left.
+    """
+
+    def decorate(method: F) -> F:
+        @wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with log_event(api) as whole, whole.parts():
+                return method(*args, **kwargs)
+
+        @wraps(method)
+        def iterate(*args: Any, **kwargs: Any) -> Any:
+            with log_event(api) as whole:
+                with whole.parts():
+                    found = method(*args, **kwargs)
+                yield from found
+
+        return iterate if rows else call  # type: ignore[return-value]  # of the same signature
+
+    return decorate
+
+
+def note(**fields: Any) -> None:
+    """As `log_event.note` of the `recorded` call that runs in this thread; nothing where there is none."""
+    running = _wholes.get(get_ident())
+    if running is not None:
+        running.note(**fields)
+
+
+def hide(secrets: Callable[[], Iterable[str]]) -> None:
+    """As `log_event.hide` of the `recorded` call that runs in this thread; nothing where there is none."""
+    running = _wholes.get(get_ident())
+    if running is not None:
+        running.hide(secrets)
 
 
 def _is_wanted() -> bool:
