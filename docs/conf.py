@@ -25,8 +25,8 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
-# Of a library without an inventory to link to.
-nitpick_ignore = [("py:class", "DockerClient")]
+# Of a library without an inventory to link to; and of no concern to readers.
+nitpick_ignore = [("py:class", "DockerClient"), ("py:class", "Extended"), ("py:class", "ImageName")]
 default_role = "code"
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline"]
