@@ -31,12 +31,15 @@ def TORCHX_HOME(*subdir_paths: str) -> pathlib.Path:
 
     Args:
         subdir_paths: joined to the folder.
+
+    Raises:
+        UsageError: no home folder is known, and ``TORCHX_HOME`` is not set.
     """
-    import os
     import pathlib
 
-    home = os.environ.get("TORCHX_HOME") or os.path.join("~", ".torchx")
-    return pathlib.Path(os.path.expanduser(home), *subdir_paths)
+    from torchx.util.home import torchx_home
+
+    return pathlib.Path(torchx_home(), *subdir_paths)
 
 
 class UnknownRoleException(UsageError, KeyError):

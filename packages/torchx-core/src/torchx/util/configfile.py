@@ -13,6 +13,7 @@ import os
 
 from torchx.errors import TorchXError, UsageError
 from torchx.settings import ENV_TORCHXCONFIG
+from torchx.util.home import user_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,12 +104,13 @@ def find_config_files(dirs: Iterable[str] | None = None) -> list[str]:
 
 
 def default_dirs() -> list[str]:
-    """The folders that are looked into: the current one, then the home folder."""
-    home = os.path.expanduser("~")
+    """The folders that are looked into: the current one, then the home folder, as far as there are such."""
+    home = user_home()
+    homes = [] if home is None else [home]
     try:
-        return [os.getcwd(), home]
+        return [os.getcwd(), *homes]
     except FileNotFoundError:  # the current folder was removed: it has no file
-        return [home]
+        return homes
 
 
 def read_config(path: str) -> ConfigFile:

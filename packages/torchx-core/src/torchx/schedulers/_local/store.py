@@ -20,6 +20,7 @@ from torchx.schedulers._local.files import (
     make_private,
 )
 from torchx.schedulers.ids import random_id
+from torchx.util.home import torchx_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ class Store:
         """The folder of all jobs."""
         if self._root:
             return self._root
-        # As torchx.specs.TORCHX_HOME, without the cost of pathlib.
-        home = os.environ.get("TORCHX_HOME") or os.path.join("~", ".torchx")
-        return os.path.abspath(os.path.join(os.path.expanduser(home), "local"))
+        return torchx_home("local")
 
     def folder(self, app_id: str) -> str:
         """The folder of one job, whether there is one or not."""

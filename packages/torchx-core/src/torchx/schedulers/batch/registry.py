@@ -11,6 +11,7 @@ import os
 import re
 
 from torchx.errors import TorchXError
+from torchx.util.home import torchx_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Registry:
         """The folder in which the registry is, and the jobs that name no folder of their own."""
         if self._root:
             return self._root
-        home = os.environ.get("TORCHX_HOME") or os.path.join("~", ".torchx")
-        return os.path.abspath(os.path.join(os.path.expanduser(home), self._backend))
+        return torchx_home(self._backend)
 
     def job(self, app_id: str) -> dict[str, Any] | None:
         """What is known of a job: ``key``, ``folder`` and ``host``; None where nothing is."""
