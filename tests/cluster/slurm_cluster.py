@@ -18,7 +18,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.cluster.slurm_config import NODES, OTHER_USER, PARTITIONS, free_ports, write_configuration
+from tests.cluster.slurm_config import (
+    MEMORY_GROUPS,
+    NODES,
+    OTHER_USER,
+    PARTITIONS,
+    free_ports,
+    limits_memory,
+    write_configuration,
+)
 from torchx.testing.waiting import until
 
 if TYPE_CHECKING:
@@ -54,6 +62,7 @@ class SlurmCluster:
         self.conf = home / "slurm.conf"
         #: A file system with room for 256 KiB.
         self.small_disk = home / "small"
+        self._group = MEMORY_GROUPS / f"torchx-{home.name}"
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
@@ -69,6 +78,8 @@ class SlurmCluster:
             ClusterError: a daemon does not start, or does not answer in time.
         """
         write_configuration(self.home, free_ports())
+        if limits_memory():
+            self._group.mkdir()
         # Before the nodes begin: they do not see what is mounted later.
         self.small_disk.mkdir()
         self._run("mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(self.small_disk))
@@ -110,7 +121,7 @@ class SlurmCluster:
             self.kill(name, signal.SIGTERM)
         for pid in self._marked():  # the shepherds of running jobs, which outlive slurmd
             _kill_with_children(pid)
-        _remove_control_groups()
+        _remove_groups(self._group)
         if os.path.ismount(self.small_disk):
             self._run("umount", "--lazy", str(self.small_disk))
 
@@ -154,9 +165,14 @@ class SlurmCluster:
     def start_node(self, node: str) -> None:
         """Starts a node; returns at once."""
         setup = 'hostname "$1" && mount --bind "$2" /etc/hosts && shift 2 && exec "$@"'
+        # Two clusters on one host would put jobs of equal ids into one group.
+        limits = ("sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh", self._group, MEMORY_GROUPS)
         slurmd = ("slurmd", "-D", "-N", node, "-f", str(self.conf))
         self._daemon(
-            _slurmd(node), "unshare", "--uts", "--mount", "sh", "-c", setup, "sh", node, f"{self.home}/hosts", *slurmd
+            _slurmd(node),
+            *("unshare", "--uts", "--mount", "sh", "-c", setup, "sh", node, f"{self.home}/hosts"),
+            *(map(str, limits) if limits_memory() else ()),
+            *slurmd,
         )
 
     def await_nodes(self) -> None:
@@ -333,12 +349,11 @@ def _read(pid: int, file: str) -> bytes:
         return b""
 
 
-def _remove_control_groups() -> None:
-    """Removes what slurmd leaves behind; groups with processes stay."""
-    for node in NODES:
-        for folder, _, _ in os.walk(f"/sys/fs/cgroup/memory/slurm_{node}", topdown=False):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+def _remove_groups(group: Path) -> None:
+    """Removes a control group with those below it; groups with processes stay."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def _kill_with_children(pid: int) -> None:

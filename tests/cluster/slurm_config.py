@@ -6,11 +6,10 @@ import os
 import socket
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+#: The memory controller of the kernel's control groups, version 1.
+MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 #: Names of the nodes. Each has a host name and an address of its own, as on a real cluster.
 NODES = ("n1", "n2", "n3", "n4")
 #: What each node claims to have; far more than this host, on which nothing is measured.
@@ -58,9 +57,7 @@ def limits_memory() -> bool:
     Several nodes on one host work with the first version of control groups only. Elsewhere slurmd itself kills a job
     that is too large, and Slurm tells no reason.
     """
-    return os.access("/sys/fs/cgroup/memory/memory.limit_in_bytes", os.R_OK) and os.access(
-        "/sys/fs/cgroup/memory", os.W_OK
-    )
+    return (MEMORY_GROUPS / "memory.limit_in_bytes").exists() and os.access(MEMORY_GROUPS, os.W_OK)
 
 
 def write_configuration(home: Path, ports: Ports) -> None:
