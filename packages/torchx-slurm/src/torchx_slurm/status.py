@@ -89,6 +89,8 @@ _OWN_SIGNALS = {
 }
 """What Slurm tells as the number of a signal, and is none."""
 
+_SIGNALS = {member.value: member.name for member in signal.Signals}
+
 LOST = "LOST"
 """State of a job that slurmctld does not know, and that has not ended as far as accounting knows."""
 
@@ -180,7 +182,7 @@ def to_job(rows: Sequence[SlurmRow]) -> BatchJob:
         app_id=first.app_id,
         state=state,
         name=first.name,
-        msg=_job_message(rows, state),
+        msg=_job_message(parts, state),
         restarts=max(row.restarts for row in rows),
         parts=parts,
         lost=LOST in first.states,
@@ -207,12 +209,12 @@ def message(row: SlurmRow) -> str:
     return ": ".join(dict.fromkeys(words))
 
 
-def _job_message(rows: Sequence[SlurmRow], state: AppState) -> str:
+def _job_message(parts: Sequence[BatchPart], state: AppState) -> str:
     """The message of the first part that is in the state of the whole and has something to say."""
-    told = [(row, message(row)) for row in rows if row.state is state]
+    told = [part.msg for part in parts if part.state is state and part.msg]
     # An out-of-memory kill or a node's failure says more than the exit code that came of it in another part.
-    told.sort(key=lambda pair: pair[1].startswith(("exit code", "killed by")))
-    return next((text for _, text in told if text), "")
+    told.sort(key=lambda text: text.startswith(("exit code", "killed by")))
+    return told[0] if told else ""
 
 
 def _pending_message(row: SlurmRow) -> str:
@@ -230,11 +232,10 @@ def _ending(row: SlurmRow) -> str:
     code, number = (steps[0].code, steps[0].signal) if steps else (row.code, row.signal)
     if number in _OWN_SIGNALS:
         return _OWN_SIGNALS[number]
-    names = {member.value: member.name for member in signal.Signals}
     if number:
-        return f"killed by {names[number]}" if number in names else f"Slurm's code 0:{number}"
-    if code and code - 128 in names:
-        return f"killed by {names[code - 128]}"
+        return f"killed by {_SIGNALS[number]}" if number in _SIGNALS else f"Slurm's code 0:{number}"
+    if code and code - 128 in _SIGNALS:
+        return f"killed by {_SIGNALS[code - 128]}"
     return f"exit code {code}" if code else ""
 
 
