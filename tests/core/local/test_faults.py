@@ -77,6 +77,30 @@ def test_killed_watcher_takes_those_with_it_that_left_their_session(jobs: Jobs, 
     assert jobs.processes(app_id) == []
 
 
+def test_killing_the_process_group_of_a_watcher_leaves_the_other_one_to_end_the_job(jobs: Jobs) -> None:
+    app_id = jobs.submit(shell(STUBBORN))
+    until(lambda: jobs.lines(app_id))
+    supervisor, guardian = jobs.watchers(app_id)
+    assert os.getpgid(supervisor) != os.getpgid(guardian)
+    os.killpg(os.getpgid(guardian), signal.SIGKILL)
+    until(lambda: not proctree.start_time(supervisor), timeout=10)
+    assert jobs.processes(app_id) == []
+    described = jobs.state(app_id)
+    assert (described.state, described.msg) == (AppState.FAILED, "the job's guardian process was killed")
+
+
+def test_sigterm_to_the_supervisor_ends_the_job_in_order(jobs: Jobs) -> None:
+    app_id = jobs.submit(shell("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done"))
+    until(lambda: jobs.lines(app_id))
+    os.kill(jobs.watchers(app_id)[0], signal.SIGTERM)
+    described = jobs.wait(app_id)
+    assert (described.state, described.msg) == (
+        AppState.FAILED,
+        "the job's supervisor process was told to end (SIGTERM)",
+    )
+    assert jobs.lines(app_id, streams=Stream.STDOUT) == ["up\n", "bye\n"]
+
+
 def test_killing_both_watchers_is_found_out_by_who_looks(jobs: Jobs) -> None:
     app_id = jobs.submit(shell(STUBBORN))
     until(lambda: jobs.lines(app_id))

@@ -50,6 +50,7 @@ def main(answer_fd: int) -> None:
         guardian.guard(folder, request, pid, [[read for read, _ in both] for both in pipes])
         os._exit(0)
     os.close(alive_write)
+    os.setsid()  # of its own: who kills the guardian's process group does not kill both
     proctree.become_subreaper()  # of its own: orphans must not escape when the guardian is killed
     proctree.set_title(f"torchx-supervisor {request['app_id']}")
     try:

@@ -50,7 +50,13 @@ def make_private(path: str) -> None:
             raise
     except FileNotFoundError:
         above = os.path.dirname(path)
-        if above in ("", path) or os.path.isdir(above):  # there nothing can be made
+        if above in ("", path):
             raise
-        make_private(above)
-        make_private(path)
+        # Somebody else may make the same folders at the same time.
+        if not os.path.isdir(above):
+            make_private(above)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise

@@ -62,7 +62,9 @@ def snapshot() -> dict[int, Process]:
 
 
 def family(roots: set[int], groups: set[int], keep: set[int]) -> list[int]:
-    """The living descendants of some processes, and the members of some process groups.
+    """The living descendants of some processes, and the members of some process groups; parents as a rule first.
+
+    In that order no shell lives to say that its child was killed.
 
     Args:
         roots: processes whose children and children's children count.
@@ -73,11 +75,11 @@ def family(roots: set[int], groups: set[int], keep: set[int]) -> list[int]:
     children: dict[int, list[int]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
-    found = {p.pid for p in processes.values() if p.group in groups}
+    found = dict.fromkeys(p.pid for p in processes.values() if p.group in groups)
     todo = list(roots) + list(found)
     while todo:
         below = [pid for pid in children.get(todo.pop(), ()) if pid not in found]
-        found.update(below)
+        found.update(dict.fromkeys(below))
         todo.extend(below)
     return [pid for pid in found if pid not in keep and not processes[pid].zombie]
 

@@ -133,6 +133,19 @@ class Group:
             self.kill_at = time.monotonic() + GRACE
             self.kill(signal.SIGTERM, running)
 
+    def left(self) -> int:
+        """How many replicas have not failed."""
+        return sum(replica.state != "FAILED" for replica in self.replicas)
+
+    def deadline(self) -> float | None:
+        """When to call ``kill_if_due``, by ``time.monotonic()``."""
+        return self.kill_at
+
+    def kill_if_due(self, now: float) -> None:
+        """Kills those who are to be restarted and did not stop in time."""
+        if self.kill_at is not None and now >= self.kill_at:
+            self.kill(signal.SIGKILL)
+
     def is_stopped(self) -> bool:
         """Whether nobody who is to be restarted still runs."""
         return all(replica.state != "RUNNING" for replica in self.restarting)
