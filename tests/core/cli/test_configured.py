@@ -24,7 +24,11 @@ WRONG = [
     ("[component:utils.sh]\nenv = A", [*DRY, "utils.sh", "ls"], "2: component `sh`: `env`: expected KEY=VALUE"),
     ("[cli:run]\nscheduler = local_cdw", [*DRY, "utils.echo"], "2: there is no scheduler `local_cdw`"),
     ("[cli:run]\nscheduler_args = a=1", [*DRY, "utils.echo"], "2: scheduler option `a`: is unknown"),
-    ("[cli:run]\nscheduler-args = prepend_cwd=x", [*DRY, "utils.echo"], "2: scheduler option `prepend_cwd`: `x` is"),
+    (
+        "[cli:run]\nscheduler-args = prepend_cwd=x",
+        [*DRY, "utils.echo"],
+        "2: scheduler option `prepend_cwd`: expected true",
+    ),
     ("[cli:run]\nworkspace = /nowhere", [*DRY, "utils.echo"], "2: workspace `/nowhere` does not exist"),
     ("[cli:run]\ncomponent = utils.ecoh", DRY, "2: there is no component `utils.ecoh`"),
     ("[cli:run]\ncomponent = utils.echo --mgs x", DRY, "2: component `echo`: has no option '--mgs'"),

@@ -254,7 +254,7 @@ def test_a_scheduler_without_logs_is_waited_for(cli: Cli, far: FarJobs, monkeypa
     [
         (["-s", "local_cdw", "utils.echo"], "`local_cdw`", "did you mean `local_cwd`"),
         (["-s", "far", "-cfg", "quue=q", "utils.echo"], "`quue`", "did you mean `queue`?"),
-        (["-s", "far", "-cfg", "queue=q,priority=x", "utils.echo"], "`x`", ""),
+        (["-s", "far", "-cfg", "queue=q,priority=x", "utils.echo"], "`priority`: expected int, got 'x'", ""),
         (["-s", "far", "-cfg", "queue", "utils.echo"], "key=value", ""),
         (["-s", "far", "utils.echo"], "`queue`", "-cfg queue=..."),
         (["utils.ecko"], "utils.ecko", "did you mean `utils.echo`"),
@@ -393,7 +393,7 @@ def test_flags_take_their_defaults_from_the_configuration(cli: Cli, far: FarJobs
 
 
 def test_workspace_and_parent_run_from_the_configuration(cli: Cli, workdir: Path) -> None:
-    (workdir / ".torchxconfig").write_text("[cli:run]\nparent_run_id = file-run\nwait = off\n")
+    (workdir / ".torchxconfig").write_text("[cli:run]\nparent_run_id = file-run\nwait = n\n")
     assert "TORCHX_PARENT_RUN_ID: file-run" in cli("run", "--dryrun", "utils.echo").out
     assert "TORCHX_PARENT_RUN_ID: given" in cli("run", "--dryrun", "--parent_run_id", "given", "utils.echo").out
     assert "torchx log --tail" in cli("run", "utils.echo").err
@@ -403,7 +403,7 @@ def test_workspace_and_parent_run_from_the_configuration(cli: Cli, workdir: Path
     ("text", "error", "hint"),
     [
         ("schduler = far", "unknown key `schduler` in section [cli:run]", "did you mean `scheduler`"),
-        ("dryrun = perhaps", "`dryrun = perhaps` in section [cli:run]", "true or false"),
+        ("dryrun = perhaps", "`dryrun` in section [cli:run]: expected true or false, got 'perhaps'", "dryrun = true"),
     ],
     ids=["key", "value"],
 )
@@ -517,3 +517,22 @@ def test_a_current_folder_that_is_gone_is_told(cli: Cli, workdir: Path) -> None:
     (workdir / "gone").rmdir()
     done = cli("run", "-s", "local_cwd", "utils.echo")
     assert (done.code, done.error) == (2, "the current folder does not exist any more")
+
+
+def test_an_error_of_a_component_tells_whose_it_is_and_where(cli: Cli, workdir: Path) -> None:
+    source = """
+from torchx.specs import AppDef
+
+def broken(n: int = 0) -> AppDef:
+    \"\"\"Fails.\"\"\"
+    return part(n)
+
+def part(n):
+    return open("/no/such/file") if n else {}["lr"]
+"""
+    (workdir / "bad.py").write_text(source)
+    done = cli("run", "bad.py:broken")
+    assert (done.code, done.error) == (1, f"component `bad.py:broken` ({workdir}/bad.py:9) failed: KeyError: 'lr'")
+    assert "DEBUG" in done.hint
+    done = cli("run", "bad.py:broken", "--n", "1")
+    assert done.error.startswith(f"component `bad.py:broken` ({workdir}/bad.py:9) failed: FileNotFoundError: [Errno 2]")

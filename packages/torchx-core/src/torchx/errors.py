@@ -72,3 +72,26 @@ def nearest(name: str, known: object, *, label: str = "did you mean") -> str | N
     assert isinstance(known, Iterable)
     close = difflib.get_close_matches(name, sorted(str(k) for k in known), n=3, cutoff=0.5)
     return f"{label} {' or '.join(f'`{c}`' for c in close)}?" if close else None
+
+
+def attach_origin(error: BaseException, who: str, function: object) -> None:
+    """Notes on an error of somebody else's code whose it is; see `origin_of`.
+
+    Args:
+        error: what a function raised.
+        who: whose it is, such as ``"component `a.py:job`"``.
+        function: the function; the place told is the innermost line of its file that the error came through.
+    """
+    code = getattr(function, "__code__", None)
+    path, line, traceback = getattr(code, "co_filename", None), None, error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == path:
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    error.__dict__["_torchx_origin"] = who if line is None else f"{who} ({path}:{line})"
+
+
+def origin_of(error: BaseException) -> str | None:
+    """Whose error this is, and where it was raised; None where nothing was noted."""
+    origin: str | None = error.__dict__.get("_torchx_origin")
+    return origin

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from torchx.cli.cmd_base import SubCommand
+from torchx.util.foreign_output import diverted, foreign_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,12 +66,8 @@ def find_commands(*, builtin_only: bool = False) -> dict[str, SubCommand]:
     from torchx.plugins.manager import get_plugin_manager
 
     manager = get_plugin_manager()
-    # This imports every plugin's module: what one prints then is no output of the command.
-    output, sys.stdout = sys.stdout, sys.stderr
-    try:
+    with diverted(), foreign_output():  # this imports every plugin's module
         entries = manager.cli_commands()
-    finally:
-        sys.stdout = output
     found = {name: LazyCommand(name, manager, entry) for name, entry in entries.items()}
     builtin: dict[str, SubCommand] = {n: c for n, c in found.items() if c.is_builtin}
     return builtin if builtin_only else {**builtin, **found}

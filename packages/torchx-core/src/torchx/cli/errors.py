@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from torchx.errors import TorchXError
+from torchx.errors import TorchXError, origin_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ def describe_error(error: BaseException) -> tuple[str, str | None]:
     text = one_line(str(error))
     if len(text) > MAX_MESSAGE_CHARS:
         text = text[:MAX_MESSAGE_CHARS] + "..."
-    if isinstance(error, OSError) and error.strerror:
+    origin = origin_of(error)
+    if isinstance(error, OSError) and error.strerror and origin is None:
         return text.partition("] ")[2] or text, None
-    name = type(error).__name__
-    return f"{name}: {text}" if text else name, "`torchx --log_level DEBUG ...` shows where this comes from"
+    parts = [f"{one_line(origin)} failed" if origin else "", type(error).__name__, text]
+    return ": ".join(filter(None, parts)), "`torchx --log_level DEBUG ...` shows where this comes from"
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,7 @@ import sys
 from torchx.cli.commands import description_of, find_commands, summary_of
 from torchx.cli.guard import run_guarded
 from torchx.errors import UsageError, nearest
+from torchx.util.foreign_output import diverted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def _dispatch(subcmds: Mapping[str, SubCommand], options: GlobalOptions) -> None
         _show_help(subcmds, missing_command=not options.help)
     else:
         _set_up_logging(options.log_level)
-        _run_command(subcmds, options.command, options.rest)
+        with diverted():
+            _run_command(subcmds, options.command, options.rest)
 
 
 def _run_command(subcmds: Mapping[str, SubCommand], name: str, args: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from torchx.errors import UsageError
+from torchx.errors import TorchXError, UsageError, attach_origin
 from torchx.runner._checks import check_app, check_cfg, check_component, check_workspace
 from torchx.runner._options import resolve
 from torchx.runner._record_text import argument_secrets, as_json, images_of, secrets_of
@@ -49,14 +49,20 @@ def make_app(
     if preset:
         hide(lambda: argument_secrets(preset))
     words, by_name = ([], component_args) if isinstance(component_args, dict) else ([*component_args], None)
+    fn = get_component(component).fn
     try:
-        return materialize_appdef(get_component(component).fn, words, preset, config=by_name and dict(by_name))
+        return materialize_appdef(fn, words, preset, config=by_name and dict(by_name))
     except UsageError as error:
         if not preset:
             raise
         from torchx.runner._config_errors import explain
 
         raise explain(error, component, preset) from error.__cause__
+    except TorchXError:
+        raise
+    except Exception as error:  # of the component's own code: it stays what it is, and tells where it comes from
+        attach_origin(error, f"component `{component}`", fn)
+        raise
 
 
 def make_request(

@@ -6,6 +6,7 @@ import os
 import sys
 
 from torchx.errors import TorchXError
+from torchx.util.foreign_output import foreign_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def _import_if_there(name: str) -> ModuleType | None:
     import importlib
 
     try:
-        return importlib.import_module(name)
+        with foreign_output():
+            return importlib.import_module(name)
     except ModuleNotFoundError as e:
         if e.name is not None and (name == e.name or name.startswith(f"{e.name}.")):
             return None
@@ -65,7 +67,8 @@ def execute_file(path: str, source: bytes) -> ModuleType:
     before = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module
     try:
-        exec(compile(source, real, "exec", dont_inherit=True), module.__dict__)
+        with foreign_output():
+            exec(compile(source, real, "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as e:
         del sys.modules[module.__name__]
         if before is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torchx.plugins.errors import PluginLoadError
 from torchx.specs._component_lookup import lookup
+from torchx.util.foreign_output import foreign_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def find_registered(name: str) -> Registered | None:
         if rest is None:
             continue
         try:
-            loaded: Any = entry.load()
+            with foreign_output():
+                loaded: Any = entry.load()
         except PluginLoadError as e:
             if descriptor(entry).prefix:
                 raise

@@ -16,6 +16,7 @@ from torchx.specs._component_class import as_function
 from torchx.specs._component_params import Params
 from torchx.specs._handle import make_app_handle
 from torchx.specs._mounts import parse_mounts
+from torchx.util.foreign_output import foreign_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def materialize_appdef(
 
     fn = as_function(cmpnt_fn)
     args = component_args_from_str(fn, cmpnt_args, cmpnt_defaults, config)
-    app = fn(*args.positional_args.values(), *args.var_args, **args.kwargs)
+    with foreign_output():
+        app = fn(*args.positional_args.values(), *args.var_args, **args.kwargs)
     if not isinstance(app, AppDef):
         raise UsageError(f"component `{fn.__name__}` returned {type(app).__name__}, not an AppDef")
     return app

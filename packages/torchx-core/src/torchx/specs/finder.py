@@ -22,6 +22,7 @@ from torchx.specs import _component_lookup as _lookup
 from torchx.specs import _component_registry as _registry
 from torchx.specs._component_class import as_function
 from torchx.specs._component_import import ComponentLoadError, execute_file, import_module
+from torchx.util.foreign_output import foreign_output
 from torchx.util.light_dataclass import dataclass, field
 
 TYPE_CHECKING = False
@@ -260,7 +261,8 @@ def get_builtin_source(name: str, validators: list[ComponentFunctionValidator] |
 
 
 def _all_of(entry: PluginEntry, validators: list[ComponentFunctionValidator] | None) -> list[_Component]:
-    loaded: Any = entry.load()
+    with foreign_output():
+        loaded: Any = entry.load()
     rules = _rules(entry.is_builtin, validators)
     described = _registry.descriptor(entry)
     if described.is_function:
