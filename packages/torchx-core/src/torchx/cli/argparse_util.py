@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-_TRUTH = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-
 
 class ArgOnceAction(argparse.Action):
     """Stores the value of an option that may stand on the command line only once."""
@@ -103,7 +101,9 @@ class torchxconfig_run_flag(argparse.Action):
 
 
 def _truth(subcmd: str, key: str, text: str) -> bool:
-    value = _TRUTH.get(text.strip().lower())
-    if value is None:
-        raise configured_error(subcmd, key, f"`{key} = {text}` in section [cli:{subcmd}]", "say true or false")
-    return value
+    from torchx.util.values import read_bool
+
+    try:
+        return read_bool(text)
+    except ValueError as e:
+        raise configured_error(subcmd, key, f"`{key}` in section [cli:{subcmd}]: {e}", f"write `{key} = true`") from e

@@ -13,7 +13,7 @@ The rules, in the order in which they are applied to each word:
 from __future__ import annotations
 
 from torchx.errors import UsageError, nearest
-from torchx.util.types import convert, is_bool, is_bool_word, is_optional
+from torchx.util.type_hints import is_bool, is_optional
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,13 +71,9 @@ class ArgvParser:
             param, flag, value = found
             i += 1
             if value is None:
-                following = argv[i] if i < len(argv) else None
-                value = self._following_value(param, flag, following)
-                if value is None:
-                    value = "true"
-                else:
-                    i += 1
-            values[param.name] = self._convert(param, value, flag)
+                value = self._following_value(param, flag, argv[i] if i < len(argv) else None)
+                i += value is not None
+            values[param.name] = convert_value(self._params, param, "true" if value is None else value, flag)
         return values, []
 
     def _rest(self, words: Sequence[str]) -> list[str]:
@@ -117,16 +113,11 @@ class ArgvParser:
         """The next word where it is the option's value, None for a ``bool`` that stands alone."""
         is_value = word is not None and word != "--" and _canonical(word.partition("=")[0]) not in self._flags
         if is_bool(param.annotation):
-            if is_value and word is not None and (is_bool_word(word) or not word.startswith("-")):
-                return word
-            return None
+            return word if is_value and word is not None and not word.startswith("-") else None
         if not is_value:
             hint = f"write `{flag}={word}` if {word!r} is meant to be the value" if word is not None else None
             raise self._error(f"option `{flag}` needs a value", hint=hint)
         return word
-
-    def _convert(self, param: Param, value: object, source: str) -> Any:
-        return convert_value(self._params, param, value, source)
 
     def _unknown(self, word: str) -> ComponentArgsError:
         name = word.partition("=")[0]
@@ -161,6 +152,8 @@ def convert_value(params: Params, param: Param, value: object, source: str) -> A
     # A parameter whose default is None takes None, whatever its annotation says.
     if value is None and (param.default is None or is_optional(param.annotation)):
         return None
+    from torchx.util.conversion import convert
+
     try:
         return convert(value, param.annotation)
     except (ValueError, TypeError) as e:

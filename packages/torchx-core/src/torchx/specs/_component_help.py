@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torchx.specs._component_class import as_function
 from torchx.specs.file_linter import TorchXArgumentHelpFormatter, get_fn_docstring
-from torchx.util.types import decode_optional, strip_annotated, type_name
+from torchx.util.type_hints import decode_optional, strip_annotated, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

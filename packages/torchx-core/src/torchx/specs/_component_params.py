@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 
 from torchx.errors import UsageError
-from torchx.util.types import get_args, get_origin, strip_annotated
+from torchx.util.type_hints import get_args, get_origin, strip_annotated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     # The documented name is Type[CfgVal], but mypy takes no `list[str]` for a type.
     _CfgType = Any
 
-_BOOLS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-
 
 # Told by origin and arguments: so typing.List[str] and typing.Dict[str, str] are understood without importing typing.
 
@@ -122,18 +120,10 @@ class runopt:
             return read_list(value)
         if self.is_type_dict_of_str:
             return read_dict(value)
-        text = read_str(value)
-        if self.opt_type is bool:
-            if text.strip().lower() not in _BOOLS:
-                raise ValueError(f"`{_shortened(text)}` is not a bool; use true or false")
-            return _BOOLS[text.strip().lower()]
-        if self.opt_type in (int, float):
-            try:
-                number: int | float = self.opt_type(text)
-            except ValueError:
-                raise ValueError(f"`{_shortened(text)}` is not of type {get_type_name(self.opt_type)}") from None
-            return number
-        return text
+        from torchx.util.values import read_scalar
+
+        scalar: str | int | float | bool = read_scalar(read_str(value), self.opt_type)
+        return scalar
 
 
 class runopts:
@@ -213,7 +203,7 @@ class runopts:
             dict    key:value, separated as lists are; the first colon ends the key. A comma that no `key:` follows
                     belongs to the value.
             quotes  a value, item, key or value of a dict may be a JSON string: `note="a,b=c"` is one pair.
-            bool    true false 1 0 yes no on off
+            bool    true false 1 0 yes no y n on off t f, in any case
 
         Args:
             cfg_str: the text; empty: no option.
@@ -357,10 +347,6 @@ class runopts:
 
 def _copied(default: CfgVal) -> CfgVal:
     return default.copy() if isinstance(default, (list, dict)) else default
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _spelling(name: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from torchx.util.values import unlike
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from torchx.specs._runopts import runopt, runopts
+    from torchx.specs._runopts import InvalidRunConfigException, runopt, runopts
     from torchx.specs._types import CfgVal
 
 _KEY = r"\s*([A-Za-z_][\w.\-]*)\s*="
@@ -21,19 +23,26 @@ def split_pairs(text: str) -> Iterator[tuple[str, str]]:
     """Splits ``key=value,key=value`` at the commas that ``key=`` follows; values stay as they are written.
 
     Raises:
-        InvalidRunConfigException: a ``key=`` is missing at the beginning.
+        InvalidRunConfigException: a ``key=`` is missing at the beginning, or behind a comma there.
     """
-    from torchx.specs._runopts import InvalidRunConfigException
-
     position = 0
     while text[position:].strip(", \t\r\n"):
         match = re.compile(_KEY).match(text, position)
         if match is None:
-            part = text[position:].partition(",")[0].strip()
-            raise InvalidRunConfigException("expected key=value", part, {})
+            raise _no_pair(text[position:].strip())
         end = next((i for i in _unquoted(text, ",", match.end()) if _ends_value(text, i)), len(text))
         yield match[1], text[match.end() : end]
         position = end + 1
+
+
+def _no_pair(text: str) -> InvalidRunConfigException:
+    from torchx.specs._runopts import InvalidRunConfigException
+
+    part = text.partition(",")[0].strip()
+    error = InvalidRunConfigException("expected key=value", part or text, {})
+    if not part:
+        error.hint = "leave out the comma: one stands only behind a pair"
+    return error
 
 
 def _ends_value(text: str, comma: int) -> bool:
@@ -93,7 +102,7 @@ def read_dict(text: str) -> dict[str, str]:
         elif last is not None and not semicolons:
             entries[last] += f",{entry}"
         elif entry:
-            raise ValueError(f"`{entry}` is not key:value")
+            raise unlike("key:value", entry)
     return entries
 
 

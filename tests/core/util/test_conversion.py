@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
 import enum
-import inspect
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchx.util import types
+from torchx.util import conversion
 
 
 class Color(enum.Enum):
@@ -29,7 +29,7 @@ class Color(enum.Enum):
     ],
 )
 def test_a_list_is_split_at_commas(text: str, items: list[str]) -> None:
-    assert types.to_list(text) == items
+    assert conversion.to_list(text) == items
 
 
 @pytest.mark.parametrize(
@@ -53,40 +53,30 @@ def test_a_list_is_split_at_commas(text: str, items: list[str]) -> None:
     ],
 )
 def test_pairs_start_only_where_a_key_follows_a_separator(text: str, pairs: dict[str, str]) -> None:
-    assert types.to_dict(text) == pairs
+    assert conversion.to_dict(text) == pairs
 
 
 @pytest.mark.parametrize("text", ["A", "=1", ",A=1", "-A=1", "a b=1", ","])
 def test_what_does_not_start_with_a_pair_is_refused_by_name(text: str) -> None:
     with pytest.raises(ValueError, match="expected KEY=VALUE") as caught:
-        types.to_dict(text)
+        conversion.to_dict(text)
     assert repr(text) in str(caught.value)
 
 
 @given(st.dictionaries(st.from_regex(r"\w[\w./-]*", fullmatch=True), st.text(st.characters(exclude_characters=",;"))))
 def test_any_pairs_without_separators_in_values_come_back(pairs: dict[str, str]) -> None:
     text = ",".join(f"{key}={value}" for key, value in pairs.items())
-    assert types.to_dict(text) == pairs
+    assert conversion.to_dict(text) == pairs
 
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_any_pairs_come_back_from_json(pairs: dict[str, str]) -> None:
-    assert types.convert(json.dumps(pairs), dict[str, str]) == pairs
+    assert conversion.convert(json.dumps(pairs), dict[str, str]) == pairs
 
 
 @given(st.lists(st.text()))
 def test_any_items_come_back_from_json(items: list[str]) -> None:
-    assert types.convert(json.dumps(items), list[str]) == items
-
-
-@pytest.mark.parametrize("text", ["true", "True", "1", "YES", "on", "t", "y"])
-def test_words_for_true(text: str) -> None:
-    assert types.convert(text, bool) is True
-
-
-@pytest.mark.parametrize("text", ["false", "False", "0", "No", "OFF", "f", "n"])
-def test_words_for_false(text: str) -> None:
-    assert types.convert(text, bool) is False
+    assert conversion.convert(json.dumps(items), list[str]) == items
 
 
 @pytest.mark.parametrize(
@@ -120,7 +110,7 @@ def test_words_for_false(text: str) -> None:
     ],
 )
 def test_a_value_becomes_the_parameters_type(value: object, annotation: Any, expected: object) -> None:
-    converted = types.convert(value, annotation)
+    converted = conversion.convert(value, annotation)
     assert converted == expected
     assert type(converted) is type(expected)
 
@@ -146,50 +136,22 @@ def test_a_value_becomes_the_parameters_type(value: object, annotation: Any, exp
 )
 def test_a_value_that_does_not_fit_is_refused(value: object, annotation: Any) -> None:
     with pytest.raises(ValueError, match="expected"):
-        types.convert(value, annotation)
+        conversion.convert(value, annotation)
 
 
 @pytest.mark.parametrize("annotation", [bytes, object(), type("Custom", (), {})])
 def test_a_type_that_cannot_be_written_is_refused(annotation: Any) -> None:
     with pytest.raises(TypeError, match="cannot be given on a command line"):
-        types.convert("x", annotation)
+        conversion.convert("x", annotation)
 
 
 def test_decode_leaves_what_is_not_a_container_alone() -> None:
-    assert types.decode("1,2", list[str]) == ["1", "2"]
-    assert types.decode("1,2", str) == "1,2"
-    assert types.decode(["a"], list[str]) == ["a"]
-    assert types.decode_from_string("1", int) is None
-    assert types.decode_from_string("k=v", dict[str, str]) == {"k": "v"}
+    assert conversion.decode("1,2", list[str]) == ["1", "2"]
+    assert conversion.decode("1,2", str) == "1,2"
+    assert conversion.decode(["a"], list[str]) == ["a"]
+    assert conversion.decode_from_string("1", int) is None
+    assert conversion.decode_from_string("k=v", dict[str, str]) == {"k": "v"}
 
 
-def test_questions_about_types() -> None:
-    assert types.is_bool(bool)
-    assert types.is_bool(Optional[bool])
-    assert not types.is_bool(int)
-    assert types.is_primitive(str)
-    assert not types.is_primitive(list)
-    assert types.decode_optional(Optional[int]) is int
-    assert types.decode_optional(int) is int
-    assert types.decode_optional(Union[int, str]) == Union[int, str]
-    assert types.type_name(Optional[list[str]]) == "list[str] | None"
-
-
-def test_the_argparse_type_of_a_parameter() -> None:
-    def fn(a: int, b: bool, c: list[str], d: Optional[float], e: Color) -> None: ...
-
-    def of(name: str) -> Any:
-        signature = inspect.signature(fn, eval_str=True)
-        return types.get_argparse_param_type(signature.parameters[name])
-
-    assert of("a")("3") == 3
-    assert of("b")("1") is True
-    assert of("c")("a,b") == "a,b"
-    assert of("d")("2.5") == 2.5
-    assert of("e")("red") is Color.RED
-
-
-def test_none_throws() -> None:
-    assert types.none_throws(0) == 0
-    with pytest.raises(AssertionError, match="no value"):
-        types.none_throws(None, "no value")
+def test_the_examples_of_the_docstrings() -> None:
+    assert doctest.testmod(conversion).failed == 0
