@@ -55,10 +55,12 @@ class SlurmCluster:
 
     Args:
         home: an empty folder for everything that they write, readable by all users. Its path must be short.
+        accounting: whether there is an accounting daemon.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, accounting: bool = True) -> None:
         self.home = home
+        self._accounting = accounting
         self.conf = home / "slurm.conf"
         #: A file system with room for 256 KiB.
         self.small_disk = home / "small"
@@ -77,20 +79,16 @@ class SlurmCluster:
         Raises:
             ClusterError: a daemon does not start, or does not answer in time.
         """
-        write_configuration(self.home, free_ports())
+        write_configuration(self.home, free_ports(), accounting=self._accounting)
         if limits_memory():
             self._group.mkdir()
         # Before the nodes begin: they do not see what is mounted later.
         self.small_disk.mkdir()
         self._run("mount", "-t", "tmpfs", "-o", "size=256k,mode=755", "tmpfs", str(self.small_disk))
         self._daemon("munged", *self._munged())
-        self._run("mariadb-install-db", f"--defaults-file={self.home}/my.cnf", "--skip-test-db", "--skip-name-resolve")
-        self._daemon("mariadbd", "mariadbd", f"--defaults-file={self.home}/my.cnf")
+        if self._accounting:
+            self._start_accounting()
         self._await_file("munged", self.home / "munge" / "socket")
-        self._await_file("mariadbd", self.home / "db" / "socket")
-        self.start_slurmdbd()
-        self._await_accounting()
-        self._fill_accounting()
         self.start_slurmctld()
         for node in NODES:
             self.start_node(node)
@@ -98,7 +96,7 @@ class SlurmCluster:
 
     def repair(self) -> None:
         """Starts again what has been killed."""
-        if not self.is_running("slurmdbd"):
+        if self._accounting and not self.is_running("slurmdbd"):
             self.start_slurmdbd()
             self._await_accounting()
         if not self.is_running("slurmctld"):
@@ -275,6 +273,16 @@ class SlurmCluster:
     def _await_accounting(self) -> None:
         self._await("slurmdbd", lambda: self._answers("sacctmgr", "--noheader", "list", "cluster"))
 
+    def _start_accounting(self) -> None:
+        files = f"--defaults-file={self.home}/my.cnf"
+        self._run("mariadb-install-db", files, "--skip-test-db", "--skip-name-resolve")
+        self._daemon("mariadbd", "mariadbd", files)
+        self._await_file("munged", self.home / "munge" / "socket")
+        self._await_file("mariadbd", self.home / "db" / "socket")
+        self.start_slurmdbd()
+        self._await_accounting()
+        self._fill_accounting()
+
     def _fill_accounting(self) -> None:
         """Accounts and qualities of service that a user can name, and others that exist but are not the user's."""
         # slurmctld adds the cluster itself when it first registers; accounts want it before.
@@ -304,8 +312,11 @@ class SlurmCluster:
 
 
 @contextlib.contextmanager
-def running_cluster() -> Iterator[SlurmCluster]:
+def running_cluster(*, accounting: bool = True) -> Iterator[SlurmCluster]:
     """A cluster that shares nothing with any other on this machine; it is stopped at the end.
+
+    Args:
+        accounting: whether it has an accounting daemon.
 
     Raises:
         ClusterError: it does not start.
@@ -313,7 +324,7 @@ def running_cluster() -> Iterator[SlurmCluster]:
     # Not in pytest's folder: a socket's path is short, and other users come in.
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
         os.chmod(folder, 0o755)
-        cluster = SlurmCluster(Path(folder))
+        cluster = SlurmCluster(Path(folder), accounting=accounting)
         try:
             cluster.start()
             yield cluster

@@ -60,8 +60,14 @@ def limits_memory() -> bool:
     return (MEMORY_GROUPS / "memory.limit_in_bytes").exists() and os.access(MEMORY_GROUPS, os.W_OK)
 
 
-def write_configuration(home: Path, ports: Ports) -> None:
-    """Writes all files below the cluster's folder, and makes the folders that the daemons want."""
+def write_configuration(home: Path, ports: Ports, *, accounting: bool) -> None:
+    """Writes all files below the cluster's folder, and makes the folders that the daemons want.
+
+    Args:
+        home: the folder.
+        ports: of the daemons.
+        accounting: whether there is an accounting daemon.
+    """
     for folder in ("ctld", "db", "log", *(f"spool/{node}" for node in NODES)):
         (home / folder).mkdir(parents=True)
     # munged refuses a key that others could read.
@@ -72,7 +78,7 @@ def write_configuration(home: Path, ports: Ports) -> None:
     for number in range(NODE_GPUS):
         # Slurm wants a device; this one is a second /dev/null.
         os.mknod(home / f"gpu{number}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-    (home / "slurm.conf").write_text(_slurm(home, ports))
+    (home / "slurm.conf").write_text(_slurm(home, ports, accounting=accounting))
     (home / "gres.conf").write_text(f"NodeName={','.join(NODES)} Name=gpu File={home}/gpu[0-{NODE_GPUS - 1}]\n")
     (home / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\nAllowedSwapSpace=0\n")
     # slurmdbd refuses a file that others could read: the database's password would be there.
@@ -86,7 +92,18 @@ def _hosts() -> str:
     return f"127.0.0.1 localhost {socket.gethostname()}\n{nodes}"
 
 
-def _slurm(home: Path, ports: Ports) -> str:
+def _accounting(home: Path, ports: Ports) -> str:
+    return f"""\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={ports.slurmdbd}
+AccountingStoragePass={home}/munge/socket
+AccountingStorageEnforce=associations,qos
+AccountingStorageTRES=gres/gpu
+"""
+
+
+def _slurm(home: Path, ports: Ports, *, accounting: bool) -> str:
     nodes = "".join(
         f"NodeName={node} NodeHostname={node} NodeAddr={node_address(node)} Port={port} CPUs={NODE_CPUS} "
         f"RealMemory={NODE_MEMORY_MB} Gres=gpu:{NODE_GPUS} Feature={'fast' if node in NODES[2:] else 'slow'}\n"
@@ -119,12 +136,7 @@ ReturnToService=2
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 {"" if limits_memory() else "JobAcctGatherParams=OverMemoryKill"}
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=127.0.0.1
-AccountingStoragePort={ports.slurmdbd}
-AccountingStoragePass={home}/munge/socket
-AccountingStorageEnforce=associations,qos
-AccountingStorageTRES=gres/gpu
+{_accounting(home, ports) if accounting else "AccountingStorageType=accounting_storage/none"}
 JobCompType=jobcomp/none
 JobRequeue=1
 PreemptType=preempt/partition_prio
