@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from torchx.workspace.api import WorkspaceMixin
 
 OWNER = 1234
+TORCHX = (sys.executable, "-m", "torchx")
 #: A step, and one that fails; BuildKit runs no programs in an engine without a network of the kind `bridge`.
 STEPS = {
     "0": ("RUN cat run.sh >made", "RUN echo 'nothing' like it >&2 && false"),
@@ -349,3 +352,31 @@ def test_an_image_of_the_engine_alone_is_pushed_only_where_image_repo_says(
     with pytest.raises(UsageError) as caught:
         builder.dryrun_push_images(AppDef("app", [role]), {})
     assert "image_repo=" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("options", ["workspace_type=docker", "workspace_type=oci", "quiet=true"])
+def test_a_job_runs_in_its_workspace(world: World, archive: Path, source: Path, options: str) -> None:
+    base = base_image(world, archive, "plain", "WORKDIR /srv/app", "ENTRYPOINT []")
+    command = [*TORCHX, "run", "-s", "local_docker", "-cfg", options, "--wait", "--log", "--workspace", str(source)]
+    command += ["utils.sh", "--image", base, "./run.sh"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sh/0 ran" in done.stderr
+    assert "SUCCEEDED" in done.stderr
+
+
+def test_a_builder_that_does_not_exist_is_one_line(world: World, source: Path) -> None:
+    command = [*TORCHX, "run", "-s", "local_docker", "-cfg", "workspace_type=occi", "--workspace", str(source)]
+    done = subprocess.run([*command, "utils.echo"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "error: unknown workspace_type `occi`; known: docker, oci\nhint: did you mean `oci`?\n"
+
+
+def test_no_engine_is_one_line_with_the_way_out(world: World, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{source}/nobody")
+    command = [*TORCHX, "run", "-s", "local_docker", "--dryrun", "--workspace", str(source), "utils.echo"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("error: no Docker engine answers at unix://")
+    assert "workspace_type=oci" in hint
