@@ -22,7 +22,7 @@ def get_origin(annotation: Any) -> Any:
         return types.UnionType
     if type(annotation) is types.GenericAlias:
         return annotation.__origin__
-    if isinstance(annotation, type):
+    if _is_class(annotation):
         return None
     import typing
 
@@ -33,7 +33,7 @@ def get_args(annotation: Any) -> tuple[Any, ...]:
     """As :py:func:`typing.get_args`."""
     if isinstance(annotation, types.UnionType) or type(annotation) is types.GenericAlias:
         return annotation.__args__
-    if isinstance(annotation, type):
+    if _is_class(annotation):
         return ()
     import typing
 
@@ -102,9 +102,14 @@ def type_name(annotation: Any) -> str:
         return "None"
     if is_union(annotation):
         return " | ".join(map(type_name, get_args(annotation)))
-    if isinstance(annotation, type) and not get_args(annotation):
+    if _is_class(annotation):
         return annotation.__name__
     return str(annotation).replace("typing.", "")
+
+
+def _is_class(annotation: Any) -> bool:
+    # isinstance() takes `list[int]` for a class up to Python 3.10.
+    return issubclass(type(annotation), type)
 
 
 def _is_of_typing(form: Any, name: str) -> bool:
