@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from torchx.errors import TorchXError, TransientError
+from torchx.runner._logs import LogQuery, log_blocks
 from torchx.schedulers.batch.commands import CommandMissingError, LocalCommands
 from torchx.specs.api import AppDef, AppState, Resource, Role
 from torchx_slurm.client import SlurmClient, SlurmError
@@ -328,12 +329,13 @@ def test_missing_sbatch_is_one_line_with_the_fix(monkeypatch: pytest.MonkeyPatch
 
 
 def test_submission_and_questions_over_ssh(commands: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    commands.do("ssh", 'while [ "$1" != -- ]; do shift; done; [ "$2" = login ] || exit 255; cd; exec sh -c "$3"')
+    ssh = 'while [ "$1" != -- ]; do shift; done; [ "$2" = login ] || exit 255; cd; exec sh -c "$3"'
+    commands.do("ssh", f"echo ssh >>{commands.log}; {ssh}")
     monkeypatch.setenv("HOME", str(tmp_path / "far"))
     (tmp_path / "far").mkdir()
     commands.answer("sbatch", "7\n")
     commands.answer("squeue", squeue(("7", "RUNNING")))
-    role = Role("worker", "image", entrypoint="true", resource=Resource(cpu=1, gpu=0, memMB=1))
+    role = Role("worker", "image", entrypoint="true", num_replicas=20, resource=Resource(cpu=1, gpu=0, memMB=1))
     info = create_scheduler("session").submit_dryrun(AppDef("app", [role]), {"ssh_host": "login"})
     app_id = create_scheduler("session").schedule(info)
     folder = tmp_path / "far" / ".torchx" / "slurm" / "jobs" / info.request.key
@@ -347,6 +349,10 @@ def test_submission_and_questions_over_ssh(commands: Commands, monkeypatch: pyte
     log.mkdir(parents=True)
     (log / "stdout.log").write_text("hello\n")
     assert [*later.log_iter(app_id, "worker")] == ["hello\n"]
+    before = len(commands.calls("ssh"))
+    replicas = [("worker", k) for k in range(20)]
+    assert [*log_blocks(later, app_id, replicas, LogQuery())] == [(("worker", 0), b"hello\n")]
+    assert len(commands.calls("ssh")) - before <= 6
     commands.answer("scancel")
     later.delete(app_id)
     assert not folder.exists()

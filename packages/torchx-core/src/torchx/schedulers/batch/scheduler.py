@@ -52,6 +52,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         self._registry = Registry(backend)
         self._systems: dict[str | None, BatchSystem] = {}
         self._polls: WeakValueDictionary[str, StatusPoll[AppState | None]] = WeakValueDictionary()
+        self._followed: WeakValueDictionary[str, JobPlace] = WeakValueDictionary()
         self._remote_logs: WeakValueDictionary[str, RemoteLogs] = WeakValueDictionary()
 
     # -- what a subclass supplies ----------------------------------------------------------------------------------
@@ -234,7 +235,8 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             import logging
 
             logging.getLogger(__name__).warning("logs of `%s` have no times: since and until are ignored", self.backend)
-        place = self._existing_place(app_id)
+        place = self._followed.get(app_id) or self._existing_place(app_id)
+        self._followed[app_id] = place  # for as long as one of its logs is followed
         role = role_of(place.record, app_id, role_name, k)
         below = os.path.join(place.folder, replica_folder(role_name, k))
         note = os.path.join(below, STATE_FILE) if place.host is None else None
