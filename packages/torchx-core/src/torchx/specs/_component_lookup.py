@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
-    from typing import Any
+    from typing import Any, TypeGuard
 
     from torchx.specs.api import AppDef
 
@@ -70,7 +70,7 @@ def import_below(module: ModuleType, name: str) -> ModuleType | None:
     return import_module(f"{module.__name__}.{name}") if hasattr(module, "__path__") else None
 
 
-def is_component_like(obj: object) -> bool:
+def is_component_like(obj: object) -> TypeGuard[Callable[..., AppDef]]:
     """Whether it is called like a component: a function (wrapped or partial too), or a class with ``build``."""
     if isinstance(obj, type):
         return is_component_class(obj)

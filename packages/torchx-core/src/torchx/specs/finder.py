@@ -20,10 +20,11 @@ import os
 from torchx.errors import UsageError, nearest
 from torchx.specs import _component_lookup as _lookup
 from torchx.specs import _component_registry as _registry
+from torchx.specs._component_check import Component as _Component
+from torchx.specs._component_check import ComponentValidationException, checked, errors_in, invalid, refused
 from torchx.specs._component_class import as_function
 from torchx.specs._component_import import ComponentLoadError, execute_file, import_module
 from torchx.util.foreign_output import foreign_output
-from torchx.util.light_dataclass import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,31 +52,8 @@ __all__ = [
 ]
 
 
-class ComponentValidationException(UsageError):
-    """The component exists, but its parameters or its result are not those of a component."""
-
-
 class ComponentNotFoundException(UsageError):
     """There is no component of the name that was asked for; the hint names the nearest ones."""
-
-
-@dataclass
-class _Component:
-    """A component that was found.
-
-    Attributes:
-        name: the name under which it is run.
-        description: one line about it.
-        fn_name: the name of the function or class.
-        fn: the function that makes the app.
-        validation_errors: what is wrong with it; it can be run only if nothing is.
-    """
-
-    name: str
-    description: str
-    fn_name: str
-    fn: Callable[..., AppDef]
-    validation_errors: list[str] = field(default_factory=list)
 
 
 class ComponentsFinder(abc.ABC):
@@ -140,7 +118,7 @@ class ModuleComponentsFinder(ComponentsFinder):
         for module in _lookup.modules_below(root):
             for fn_name, fn in _lookup.components_in(module):
                 parts = (self.group, module_relname(module, root), fn_name)
-                found.append(_checked(".".join(part for part in parts if part), fn, validators))
+                found.append(checked(".".join(part for part in parts if part), fn, validators))
         return found
 
 
@@ -168,18 +146,11 @@ class CustomComponentsFinder(ComponentsFinder):
         name = f"{self.filepath}:{self.function_name}"
         source = self._read()
         messages = validate_source(source, self.filepath, self.function_name, validators)
-        # A function that is not written with `def` can only be found by running the file.
-        errors = [_told(m.description, self.filepath, m.line) for m in messages if m.name != "not-found"]
+        errors = errors_in(messages, self.filepath)
         if errors:
-            return [_Component(name, "", self.function_name, _refuse(name, errors), errors)]
+            return [refused(name, self.function_name, errors)]
         module = execute_file(os.path.expanduser(self.filepath), source)
-        fn = getattr(module, self.function_name, None)
-        if not _lookup.is_component_like(fn) or fn is None:
-            known = [name for name, _ in _lookup.components_in(module)]
-            raise ComponentNotFoundException(
-                f"file `{self.filepath}` has no component `{self.function_name}`",
-                hint=nearest(self.function_name, known) or f"it has: {', '.join(known) or 'none'}",
-            )
+        fn = _attribute(module, self.function_name, f"file `{self.filepath}`")
         return [_Component(name, _lookup.description(fn), self.function_name, as_function(fn))]
 
     def _read(self) -> bytes:
@@ -235,9 +206,7 @@ def get_component(name: str, validators: list[ComponentFunctionValidator] | None
     if component is None:
         raise _not_found(name)
     if component.validation_errors:
-        raise ComponentValidationException(
-            f"`{name}` is not a valid component: {'; '.join(component.validation_errors)}"
-        )
+        raise invalid(name, component.validation_errors)
     return component
 
 
@@ -266,13 +235,13 @@ def _all_of(entry: PluginEntry, validators: list[ComponentFunctionValidator] | N
     rules = _rules(entry.is_builtin, validators)
     described = _registry.descriptor(entry)
     if described.is_function:
-        return [_checked(entry.name, loaded, rules)]
+        return [checked(entry.name, loaded, rules)]
     return ModuleComponentsFinder(loaded, described.prefix).find(rules)
 
 
 def _registered(name: str, validators: list[ComponentFunctionValidator] | None) -> _Component | None:
     found = _registry.find_registered(name)
-    return _checked(name, found.fn, _rules(found.is_builtin, validators)) if found else None
+    return checked(name, found.fn, _rules(found.is_builtin, validators)) if found else None
 
 
 def _rules(
@@ -294,58 +263,30 @@ def _by_place(
     module = _import(place)
     if module is None:
         raise ComponentNotFoundException(f"there is no module `{place}` for component `{name}`")
-    fn = getattr(module, fn_name, None)
-    if fn is None or not _lookup.is_component_like(fn):
-        known = [known for known, _ in _lookup.components_in(module)]
-        raise ComponentNotFoundException(
-            f"module `{place}` has no component `{fn_name}`",
-            hint=nearest(fn_name, known) or f"it has: {', '.join(known) or 'none'}",
-        )
-    return _checked(name, fn, validators)
+    return checked(name, _attribute(module, fn_name, f"module `{place}`"), validators)
 
 
 def _by_dotted_name(name: str, validators: list[ComponentFunctionValidator] | None) -> _Component | None:
     place, _, fn_name = name.rpartition(".")
     module = _import(place) if place else None
     fn = getattr(module, fn_name, None)
-    return _checked(name, fn, validators) if fn is not None and _lookup.is_component_like(fn) else None
+    return checked(name, fn, validators) if _lookup.is_component_like(fn) else None
+
+
+def _attribute(module: ModuleType, fn_name: str, place: str) -> Callable[..., AppDef]:
+    """The function or class of a module; ``place`` is what messages call the module."""
+    fn = getattr(module, fn_name, None)
+    if not _lookup.is_component_like(fn):
+        known = [name for name, _ in _lookup.components_in(module)]
+        raise ComponentNotFoundException(
+            f"{place} has no component `{fn_name}`",
+            hint=nearest(fn_name, known) or f"it has: {', '.join(known) or 'none'}",
+        )
+    return fn
 
 
 def _import(name: str) -> ModuleType | None:
     return import_module(name) if all(part.isidentifier() for part in name.split(".")) else None
-
-
-def _checked(name: str, fn: Callable[..., AppDef], validators: list[ComponentFunctionValidator] | None) -> _Component:
-    fn_name = getattr(fn, "__name__", None) or type(fn).__name__
-    errors = [] if validators == [] else _source_errors(fn, fn_name, validators)
-    made = _refuse(name, errors) if errors else as_function(fn)
-    return _Component(name, _lookup.description(fn), fn_name, made, errors)
-
-
-def _source_errors(
-    fn: Callable[..., object], fn_name: str, validators: list[ComponentFunctionValidator] | None
-) -> list[str]:
-    from torchx.specs.file_linter import validate
-
-    path = _lookup.source_file(fn)
-    if path is None:
-        return []
-    # What is not written with `def` in the file was made at run time: nothing in the source can be checked.
-    messages = (m for m in validate(path, fn_name, validators) if m.name != "not-found")
-    return [_told(m.description, path, m.line) for m in messages]
-
-
-def _told(description: str, path: str, line: int) -> str:
-    return f"{description} ({path}:{line})"
-
-
-def _refuse(name: str, errors: list[str]) -> Callable[..., AppDef]:
-    """Stands in for a component that must not be run."""
-
-    def refuse(*args: object, **kwargs: object) -> AppDef:
-        raise ComponentValidationException(f"`{name}` is not a valid component: {'; '.join(errors)}")
-
-    return refuse
 
 
 def _not_found(name: str) -> ComponentNotFoundException:
