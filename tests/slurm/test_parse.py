@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from torchx.specs.api import AppState
 from torchx_slurm import parse_json, parse_text
@@ -17,6 +20,12 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = sorted(path.name for path in DATA.iterdir() if (path / "squeue.json").exists())
+
+KEYS = (
+    *("job_id", "name", "job_state", "state_reason", "exit_code", "het_job_id", "het_job_offset", "array_job_id"),
+    *("array_task_id", "nodes", "restart_cnt", "command", "comment", "state", "current", "reason", "het", "array"),
+    *("job_offset", "task_id", "steps", "step", "id", "step_id", "signal", "signal_id", "return_code", "number", "set"),
+)
 
 LIVE = {
     "timed-out": AppState.FAILED,
@@ -151,3 +160,28 @@ def test_names_with_line_ends_make_no_rows() -> None:
 def test_ids_of_all_kinds(job: str, app_id: str, part: int) -> None:
     (row,) = parse_text.parse_squeue(SEPARATOR.join((job, "PENDING", "", "", "", "", "name")))
     assert (row.app_id, row.part) == (app_id, part)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["7", "RUNNING"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(jobs=st.lists(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=8), max_size=3))
+def test_json_of_any_shape_gives_rows_or_none(jobs: list[dict[str, object]]) -> None:
+    """Fields that are missing, or of another type than in any version so far."""
+    text = json.dumps({"jobs": [{"job_id": 7, **job} for job in jobs]})
+    for parse in (parse_json.parse_squeue, parse_json.parse_sacct):
+        for row in parse(text):
+            assert to_job([row]).app_id.lstrip("-").isdigit()
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(st.sampled_from("12+_[].|%=: \n\x1fabcRUNING\u0663")))
+def test_text_of_any_kind_gives_rows_or_none(text: str) -> None:
+    for parse in (parse_text.parse_squeue, parse_text.parse_sacct, parse_text.parse_scontrol):
+        for row in parse(text):
+            assert to_job([row]).app_id.isdigit()

@@ -62,8 +62,7 @@ def _squeue_row(job: dict[str, Any]) -> SlurmRow:
 
 def _sacct_row(job: dict[str, Any]) -> SlurmRow:
     code, signal = _exit_code(job.get("exit_code"))
-    state = job.get("state") or {}
-    het, array = job.get("het") or {}, job.get("array") or {}
+    state, het, array = _object(job.get("state")), _object(job.get("het")), _object(job.get("array"))
     whole = _number(het.get("job_id")) or _number(array.get("job_id"))
     part = het.get("job_offset") if _number(het.get("job_id")) else array.get("task_id") if whole else 0
     restarts = _number(job.get("restart_cnt"))
@@ -78,25 +77,35 @@ def _sacct_row(job: dict[str, Any]) -> SlurmRow:
         code=code,
         signal=signal,
         restarts=-1 if restarts is None else restarts,
-        steps=tuple(_step(step) for step in job.get("steps") or () if isinstance(step, dict)),
+        steps=tuple(_step(step) for step in _list(job.get("steps")) if isinstance(step, dict)),
     )
 
 
 def _step(step: dict[str, Any]) -> SlurmStep:
     code, signal = _exit_code(step.get("exit_code"))
-    name = (step.get("step") or {}).get("id")
+    name = _object(step.get("step")).get("id")
     if isinstance(name, dict):
         name = name.get("step_id")
     words = _words(step.get("state"))
     return SlurmStep(str(name).rpartition(".")[2], words[0] if words else "", code, signal)
 
 
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _number(value: object) -> int | None:
     if isinstance(value, dict):
         return _number(value.get("number")) if value.get("set", True) and not value.get("infinite") else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return int(value) if isinstance(value, str) and value.isdigit() else None
-    return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _words(value: object) -> tuple[str, ...]:
@@ -114,6 +123,6 @@ def _exit_code(value: object) -> tuple[int | None, int]:
     if not isinstance(value, dict) or "number" in value:
         status = _number(value)  # a status of wait()
         return (None, 0) if status is None else (status >> 8, status & 0x7F)
-    signal = value.get("signal") or {}
+    signal = _object(value.get("signal"))
     number = _number(signal.get("signal_id")) or _number(signal.get("id")) or 0
     return _number(value.get("return_code")), number

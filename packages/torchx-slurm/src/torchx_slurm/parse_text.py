@@ -19,7 +19,9 @@ SACCT_FIELDS = ("JobID", "State", "ExitCode", "NodeList", "JobName")
 """For ``sacct --format``."""
 
 # 12   12+1   12_3   12_[4-9%2]   and in front of a step's name, behind a dot.
-_ID = re.compile(r"(?P<job>\d+)(?:\+(?P<component>\d+)|_(?P<task>\d+)|_\[(?P<tasks>[^\]]*)\]?)?(?:\.(?P<step>.+))?")
+_ID = re.compile(
+    r"(?P<job>\d+)(?:\+(?P<component>\d+)|_(?P<task>\d+)|_\[(?P<tasks>[^\]]*)\]?)?(?:\.(?P<step>.+))?", re.ASCII
+)
 _FIELD = re.compile(r"(?:^| )([A-Z][A-Za-z/:]*)=")
 
 
