@@ -57,7 +57,7 @@ finish() {{  # the exit status
 give_up() {{  # a role has failed for good
   trap '' ALRM
   case $(squeue --noheader --states=all --jobs="$SLURM_JOB_ID" --format=%T 2>/dev/null) in
-  *COMPLETING* | *PENDING* | *CANCELLED*) sleep 300 ;;  # it was Slurm that ended the replicas; it ends this script, too
+  *COMPLETING* | *PENDING* | *CANCELLED*) sleep 60 ;;  # it was Slurm that ended the replicas; it ends this script, too
   esac
   read -r code retries <"$folder/failed" || code=1 retries=0
   if [ "$attempt" -lt "$retries" ]; then
