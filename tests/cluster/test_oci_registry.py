@@ -287,3 +287,17 @@ def test_a_token_server_that_does_not_know_us(tokens: TokenServer, believer: Reg
     log_in("elsewhere", username=USER, password=PASSWORD)
     with pytest.raises(RegistryLoginError, match="wants a login"):
         submit(f"{believer.name}/base:1", source)
+
+
+def test_who_may_only_read_is_told_to_push_elsewhere(
+    tokens: TokenServer, believer: RegistryProcess, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(believer.name, username=USER, password=PASSWORD)
+    registry = Registry(believer.name)
+    make_image(registry, "base", "1", media.OCI_MANIFEST, "gzip")
+    registry.close()
+    sign = tokens.sign
+    monkeypatch.setattr(tokens, "sign", lambda scopes: sign([scope.replace(",push", "") for scope in scopes]))
+    with pytest.raises(RegistryLoginError) as caught:
+        submit(f"{believer.name}/base:1", source)
+    assert "image_repo=" in str(caught.value.hint)

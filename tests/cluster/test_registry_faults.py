@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import random
@@ -241,13 +240,12 @@ def test_a_file_that_changes_while_it_is_read(
 ) -> None:
     import torchx_docker.workspace.build as build
 
-    def post_and_change(*args: Any) -> Any:
-        with contextlib.ExitStack() as after:
-            after.callback(lambda: (source / "train.py").write_text("print('HELLO')\n"))
-            return real(*args)
+    def change_and_post(*args: Any) -> Any:
+        (source / "train.py").write_text("print('HELLO')\n")
+        return real(*args)
 
     real = build._post
-    monkeypatch.setattr(build, "_post", post_and_change)
+    monkeypatch.setattr(build, "_post", change_and_post)
     with pytest.raises(TorchXError, match="changed while its image was built"):
         submit(DockerWorkspaceMixin(), base, source, {"image_repo": f"{image_registry.name}/changing"})
     monkeypatch.setattr(build, "_post", real)

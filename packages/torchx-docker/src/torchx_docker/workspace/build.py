@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchx.workspace.errors import WorkspaceError
 from torchx_docker.client import EngineError, engine_errors
 from torchx_docker.workspace.engine_images import image_id
-from torchx_docker.workspace.recipe import Context, Hashed
+from torchx_docker.workspace.recipe import Hashed, context_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,22 +44,20 @@ def build(engine: Engine, recipe: Recipe, contents: Contents, out: TextIO | None
         EngineError: a step failed.
         WorkspaceError: the workspace can't be read, or changed meanwhile.
     """
-    context = Context(recipe, contents)
-    sent = Hashed(b"", iter(context))
+    sent = Hashed(recipe.identity, context_pieces(recipe.dockerfile, contents))
     output = _Output(out if recipe.dockerfile else None)
-    with engine_errors("build the image"), _post(engine, recipe, context.dockerfile, sent) as response:
+    with engine_errors("build the image"), _post(engine, recipe, sent) as response:
         found = output.follow(_records(response))
     found = found or image_id(engine, recipe.name)
     if not found:
         raise EngineError("Docker has built an image and does not have it")
-    _check_unchanged(engine, recipe, contents, sent.digest)
+    if sent.digest != recipe.digest:
+        _take_back(engine, recipe)
     return found
 
 
-def _check_unchanged(engine: Engine, recipe: Recipe, contents: Contents, sent: str) -> None:
+def _take_back(engine: Engine, recipe: Recipe) -> NoReturn:
     """An image's tag says what is in it; where files changed between the hash and the build, that is not so."""
-    if Hashed(b"", iter(Context(recipe, contents))).drain() == sent:
-        return
     with engine_errors("remove an image"):
         engine.client.api.remove_image(recipe.name, noprune=True)
     raise WorkspaceError("the workspace changed while its image was built", hint="submit again")
@@ -76,7 +74,7 @@ def preferred_builder(engine: Engine) -> str:
     return BUILDKIT if told == BUILDKIT else CLASSIC
 
 
-def _post(engine: Engine, recipe: Recipe, dockerfile: str, context: Iterable[bytes]) -> Any:
+def _post(engine: Engine, recipe: Recipe, context: Iterable[bytes]) -> Any:
     """``POST /build``: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageBuild
 
     The SDK's own method can't ask for BuildKit.
@@ -84,7 +82,7 @@ def _post(engine: Engine, recipe: Recipe, dockerfile: str, context: Iterable[byt
     api = engine.client.api
     params = {
         "t": recipe.name,
-        "dockerfile": dockerfile,
+        "dockerfile": recipe.dockerfile_name,
         "buildargs": json.dumps(dict(recipe.arguments)),
         "labels": json.dumps(dict(recipe.labels)),
         "rm": "1",

@@ -10,7 +10,7 @@ from torchx.workspace.api import WorkspaceMixin
 from torchx_docker.workspace.options import image_labels, image_opts, text_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torchx.specs import AppDef, CfgVal, Role, Workspace, runopts
     from torchx.workspace.progress import Progress
@@ -106,9 +106,9 @@ class OciWorkspaceMixin(WorkspaceMixin[dict[str, ImagePush]]):
         for image, wanted in images_to_push.items():
             base, target = wanted.extended.base, wanted.target
             source = self._registry(base, push=False)
-            with _progress(f"pushing {target.familiar}", wanted.quiet) as progress:
-                tag = _tag(wanted.extended.top.digest)
-                push(wanted.extended, source, self._registry(target, push=True), target.repository, tag, progress)
+            goal, tag = self._registry(target, push=True), _tag(wanted.extended.top.digest)
+            with _progress(f"pushing {target.familiar}", wanted.quiet) as progress, _elsewhere(base, target):
+                push(wanted.extended, source, goal, target.repository, tag, progress)
             self._pending.pop(image, None)
 
     def _build(self, image: str, workspace: Workspace, cfg: Mapping[str, CfgVal]) -> str:
@@ -129,6 +129,7 @@ class OciWorkspaceMixin(WorkspaceMixin[dict[str, ImagePush]]):
         """The name of the base image with the workspace on top, which is in its registry, or waits to be pushed."""
         from torchx_docker.workspace.memory import Memory
 
+        self._registry(target, push=True)  # one login for all that follows
         platform, labels = text_option(cfg, "image_platform"), image_labels()
         base = self._pinned(base)
         memory = Memory("oci", [str(base), str(target), platform, sorted(labels.items()), look.key])
@@ -197,6 +198,19 @@ def _names(image: str, cfg: Mapping[str, CfgVal]) -> tuple[ImageName, ImageName]
     base = parse_image(image)
     repository = text_option(cfg, "image_repo")
     return base, parse_repository(repository) if repository else base._replace(tag="", digest="")
+
+
+@contextlib.contextmanager
+def _elsewhere(base: ImageName, target: ImageName) -> Iterator[None]:
+    """Tells who may not push beside the base image that one can push somewhere else."""
+    from torchx_docker.oci.errors import RegistryLoginError
+
+    try:
+        yield
+    except RegistryLoginError as e:
+        if base.repository == target.repository and e.hint:
+            e.hint = f"{e.hint}; or push to a repository of your own: image_repo=..."
+        raise
 
 
 def _pinned_name(target: ImageName, digest: str) -> str:

@@ -34,7 +34,7 @@ class Recipe(NamedTuple):
     """How an image is made.
 
     Attributes:
-        dockerfile: the path of the Dockerfile in the context; empty generates one.
+        dockerfile: the path of the workspace's own Dockerfile; empty generates one.
         arguments: the build arguments.
         labels: of the image.
         platform: the platform; empty for the engine's own.
@@ -52,6 +52,11 @@ class Recipe(NamedTuple):
     digest: str
     seen: str
     memory: Memory
+
+    @property
+    def dockerfile_name(self) -> str:
+        """The path of the Dockerfile in the context."""
+        return self.dockerfile or _GENERATED_NAME
 
     @property
     def tag(self) -> str:
@@ -101,13 +106,13 @@ def make_recipe(
     shown_path = workspace if dockerfile is not None and _USES_WORKSPACE.search(dockerfile) else ""
     kind = "" if dockerfile is None else _OWN_NAME
     parts = [kind, base, platform, shown_path, sorted(labels.items())]
-    identity = json.dumps(parts).encode() + (_GENERATED if dockerfile is None else b"")
+    identity = json.dumps(parts).encode()
     memory = Memory("docker", [identity.decode(), look.key])
     seen, kept = look.fingerprint, memory.recall()
     if seen and kept and kept.get("fingerprint") == seen:
         digest = str(kept["digest"])
     else:
-        digest = Hashed(identity, tar_pieces(look.contents)).drain()
+        digest = Hashed(identity, context_pieces(kind, look.contents)).drain()
     arguments = {"IMAGE": image, "WORKSPACE": workspace}
     return Recipe(kind, arguments, labels, platform, identity, digest, seen, memory)
 
@@ -141,22 +146,15 @@ class Hashed:
         return self.digest
 
 
-class Context:
+def context_pieces(dockerfile: str, contents: Contents) -> Iterator[bytes]:
     """The build context, as an archive.
 
     Args:
-        recipe: what is built.
+        dockerfile: the path of the workspace's own Dockerfile; empty generates one.
         contents: the workspace.
     """
-
-    def __init__(self, recipe: Recipe, contents: Contents) -> None:
-        self._recipe = recipe
-        self._contents = contents
-        self.dockerfile = recipe.dockerfile or _GENERATED_NAME
-
-    def __iter__(self) -> Iterator[bytes]:
-        if not self._recipe.dockerfile:
-            yield extra_file(_GENERATED_NAME, _GENERATED) + extra_folder(_FOLDER, 0o755)
-            yield from tar_pieces(self._contents, _FOLDER)
-        else:
-            yield from tar_pieces(self._contents)
+    if dockerfile:
+        yield from tar_pieces(contents)
+    else:
+        yield extra_file(_GENERATED_NAME, _GENERATED) + extra_folder(_FOLDER, 0o755)
+        yield from tar_pieces(contents, _FOLDER)
