@@ -200,7 +200,7 @@ def test_dead_node_is_one_of_the_retries(slurm: SlurmCluster, slurm_jobs: SlurmJ
 
 
 def test_requeued_from_outside_runs_again(slurm: SlurmCluster, slurm_jobs: SlurmJobs, tmp_path: Path) -> None:
-    role = slurm_jobs.role(f"echo try; mkdir {tmp_path}/there 2>/dev/null || exit 0; sleep 600")
+    role = slurm_jobs.role(f"echo try; mkdir {tmp_path}/there 2>/dev/null || exit 0; exec sleep 600")
     role.max_retries = 1
     app_id = slurm_jobs.submit(role)
     slurm_jobs.reach(app_id, AppState.RUNNING)
