@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from torchx.runner._scheduler_params import factory_arguments
 from torchx.specs import runopt
 from torchx.specs.builders import parse_args
 from torchx.util.values import read_bool, read_scalar, unlike
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 TRUE = ("true", "True", "1", "YES", "y", "on", "t", " true ")
 FALSE = ("false", "False", "0", "No", "n", "OFF", "f", " false ")
+
+
+def factory(session_name: str, flag: bool = False) -> None:
+    raise NotImplementedError
 
 
 def component(flag: bool = False, count: int = 0, share: float = 0.0) -> AppDef:
@@ -80,6 +85,12 @@ def test_options_and_arguments_take_the_same_words(text: str, kind: type) -> Non
     else:
         for read in (as_option, as_argument):
             assert repr(read(text, kind)) == repr(expected)  # nan is not equal to itself
+
+
+@pytest.mark.parametrize("text", [*TRUE, *FALSE])
+def test_a_variable_takes_the_same_words(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHX_FLAG", text)
+    assert factory_arguments(factory, {}) == {"flag": text in TRUE}
 
 
 def test_a_long_text_is_cut_short() -> None:
