@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.cluster.process_trees import kill_tree, marked
 from tests.cluster.slurm_config import (
     MEMORY_GROUPS,
     NODES,
@@ -118,7 +119,7 @@ class SlurmCluster:
         for name in [*(_slurmd(node) for node in NODES), "slurmctld", "slurmdbd", "mariadbd", "munged"]:
             self.kill(name, signal.SIGTERM)
         for pid in self._marked():  # the shepherds of running jobs, which outlive slurmd
-            _kill_with_children(pid)
+            kill_tree(pid)
         _remove_groups(self._group)
         if os.path.ismount(self.small_disk):
             self._run("umount", "--lazy", str(self.small_disk))
@@ -204,8 +205,8 @@ class SlurmCluster:
     def kill_node(self, node: str) -> None:
         """Ends a node as a power cut does: slurmd and everything that it started."""
         self.kill(_slurmd(node))
-        for pid in self._marked(node):
-            _kill_with_children(pid)
+        for pid in self._marked(_slurmd(node)):
+            kill_tree(pid)
 
     def await_saved(self) -> None:
         """Waits until the controller has written down what it knows, which it does every few seconds.
@@ -305,10 +306,9 @@ class SlurmCluster:
                 raise ClusterError(f"{name} {what}; it must be run by root:\n{self.log(name)[-4000:]}")
             time.sleep(0.05)
 
-    def _marked(self, node: str | None = None) -> list[int]:
-        """Processes that the daemons left behind."""
-        wanted = f"{MARK}={self.home}/{_slurmd(node) if node else ''}".encode()
-        return [pid for pid in _pids() if any(part.startswith(wanted) for part in _read(pid, "environ").split(b"\0"))]
+    def _marked(self, daemon: str = "") -> list[int]:
+        """Processes that the daemons, or one of them, left behind."""
+        return marked(MARK, f"{self.home}/{daemon}")
 
 
 @contextlib.contextmanager
@@ -349,29 +349,8 @@ def _slurmd(node: str) -> str:
     return f"slurmd-{node}"
 
 
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _read(pid: int, file: str) -> bytes:
-    try:
-        return Path("/proc", str(pid), file).read_bytes()
-    except OSError:  # it has ended, or is another user's
-        return b""
-
-
 def _remove_groups(group: Path) -> None:
     """Removes a control group with those below it; groups with processes stay."""
     for folder, _, _ in os.walk(group, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(folder)
-
-
-def _kill_with_children(pid: int) -> None:
-    found = [pid]
-    for parent in found:
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    for each in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(each, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -10,6 +11,8 @@ import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
+
+from tests.cluster.process_trees import with_descendants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,8 +105,9 @@ class SshServer:
         if self._server is None:
             return
         # Sessions are groups of their own; they end when nobody reads from them. Those that wait are killed.
-        for pid in _children(self._server.pid):
-            os.kill(pid, signal.SIGKILL)
+        for pid in with_descendants(self._server.pid)[1:]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._server.terminate()
         self._server.wait(STOP_LIMIT)
         self._server = None
@@ -116,15 +120,3 @@ class SshServer:
         found = shutil.which(name, path=self._path)
         assert found is not None, f"there is no {name}"
         return found
-
-
-def _children(pid: int) -> list[int]:
-    """The processes that a process started, and those that they started."""
-    found = [pid]
-    for parent in found:
-        try:
-            with open(f"/proc/{parent}/task/{parent}/children") as file:
-                found += [int(child) for child in file.read().split()]
-        except OSError:  # it has ended
-            continue
-    return found[1:]
