@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,16 @@ class Image(WorkspaceMixin[dict[str, str]]):
         self.pushed.append(images_to_push)
 
 
+def core_and_its_needs(folder: Path) -> list[str]:
+    """A path on which there are torchx-core and the packages that it needs here, and no other distribution."""
+    import pluggy
+
+    import torchx
+
+    (folder / "pluggy").symlink_to(Path(pluggy.__file__).parent)
+    return [str(Path(torchx.__file__).parents[1]), str(folder)]
+
+
 class Multi(MultiWorkspaceMixin):
     def __init__(self) -> None:
         super().__init__()
@@ -174,6 +185,31 @@ def test_an_unknown_type_is_named_with_the_nearest(ws: Path) -> None:
         Multi().build_workspaces([role(workspace=Workspace.from_str(str(ws)))], {"workspace_type": "imge"})
     assert caught.value.hint == "did you mean `image`?"
     assert isinstance(caught.value, KeyError)
+
+
+def test_a_type_whose_distribution_is_missing_is_told_so(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "from torchx.workspace.api import MultiWorkspaceMixin as M; from torchx.errors import UsageError\n"
+        "try: M().workspace_builder({'workspace_type': 'oci'})\n"
+        "except UsageError as e: print(e.message, '|', e.hint)"
+    )
+    command = [sys.executable, "-S", "-c", code]  # without installed distributions, as after `pip install torchx-core`
+    env = {"PYTHONPATH": os.pathsep.join(core_and_its_needs(tmp_path)), "TORCHX_HOME": str(tmp_path)}
+    told = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert told.stdout == "unknown workspace_type `oci`; known: dir | pip install torchx-docker\n", told.stderr
+
+
+def test_multi_keeps_the_builder_for_the_whole_submission() -> None:
+    class Fresh(MultiWorkspaceMixin):
+        def workspace_builders(self) -> Mapping[str, WorkspaceMixin[Any]]:
+            return {"image": Image()}
+
+    multi = Fresh()
+    first = multi.workspace_builder({})[1]
+    assert multi.workspace_builder({})[1] is first
+    assert Fresh().workspace_builder({})[1] is not first
 
 
 def test_multi_takes_registered_builders_by_default() -> None:

@@ -214,17 +214,24 @@ class MultiWorkspaceMixin(WorkspaceMixin[tuple[str, Any]]):
 
         return UnknownWorkspaceTypeError(
             f"unknown {self.WORKSPACE_TYPE_OPT} `{name}`; known: {', '.join(builders) or 'none'}",
-            hint=_install(name) or nearest(name, builders),
+            hint=nearest(name, builders) or _missing_hint(name),
         )
 
 
-def _install(name: str) -> str | None:
-    """How to get a builder that is missing; None where nobody offers one of that name."""
-    from torchx.plugins._missing import OFFICIAL
-    from torchx.plugins.descriptors import PluginType
+def _missing_hint(name: str) -> str | None:
+    """How to get a builder that is not there; None where its plugin is there, and this scheduler does not offer it.
 
-    dist = OFFICIAL.get((PluginType.WORKSPACE, name))
-    return f"pip install {dist}" if dist else None
+    Raises:
+        PluginLoadError: there is a plugin for it, which does not work.
+    """
+    from torchx.plugins.errors import UnknownPluginError
+    from torchx.plugins.manager import get_plugin_manager
+
+    try:
+        get_plugin_manager().get("workspaces", name).load()
+    except UnknownPluginError as error:
+        return error.hint
+    return None
 
 
 def pin_workspace_images(app: AppDef, images: Mapping[tuple[str, Workspace], str]) -> None:
