@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, List, Optional  # noqa: UP035 (FarScheduler.list hides list)
@@ -56,6 +57,8 @@ class FarScheduler(Scheduler[Cfg]):
     def list(self, cfg: Optional[Cfg] = None) -> List[ListAppResponse]:  # noqa: UP006
         if "FAR_DOWN" in os.environ:
             raise ConnectionError("no route to far")
+        if "FAR_HANGS" in os.environ:
+            threading.Event().wait()
         files = sorted(self.jobs.glob("*.json"))
         states = ((file.stem, json.loads(file.read_text())["state"]) for file in files)
         return [ListAppResponse(app_id=app_id, state=AppState[state], name=app_id) for app_id, state in states]

@@ -177,3 +177,55 @@ def test_defaults_without_a_file_are_told_as_they_are() -> None:
     runner = Runner("s", component_defaults={"utils.echo": {"mgs": "x"}})
     with pytest.raises(ComponentArgsError, match=r"^component `echo`: has no parameter 'mgs'"):
         runner.dryrun_component("utils.echo", [], "local_cwd")
+
+
+BROKEN = {
+    "no section": "key = value",
+    "not text": b"\xff\xfe[cli:run]",
+    "twice": "[local_cwd]\n[local_cwd]",
+    "no file": None,
+}
+
+
+@pytest.fixture(params=BROKEN)
+def broken(request: pytest.FixtureRequest, cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The handle of a job that has ended, in a folder with a configuration file that is of no use."""
+    handle = cli("run", "utils.echo").lines[0]
+    content = BROKEN[request.param]
+    if content is None:
+        monkeypatch.setenv("TORCHXCONFIG", str(workdir / "gone"))
+    else:
+        (workdir / ".torchxconfig").write_bytes(content if isinstance(content, bytes) else content.encode())
+    return handle
+
+
+@pytest.mark.parametrize("command", ["status", "describe", "log", "cancel", "delete", "list"])
+def test_a_broken_file_hides_no_job(
+    cli: Cli, broken: str, command: str, caplog: pytest.LogCaptureFixture, workdir: Path
+) -> None:
+    done = cli(command, *([] if command == "list" else [broken]))
+    assert done.code == 0, done.err
+    (warning,) = caplog.messages
+    assert str(workdir) in warning
+    assert warning.endswith("; it is left out")
+
+
+@pytest.mark.parametrize("argv", [["runopts"], ["builtins"]], ids=" ".join)
+def test_a_broken_file_hides_no_help(cli: Cli, broken: str, argv: list[str]) -> None:
+    assert cli(*argv).code == 0
+
+
+@pytest.mark.parametrize("argv", [["run", "utils.echo"], ["tracker", "list", "jobs"]], ids=" ".join)
+def test_what_needs_the_file_fails(cli: Cli, broken: str, argv: list[str], workdir: Path) -> None:
+    done = cli(*argv)
+    assert (done.code, done.out) == (2, "")
+    assert str(workdir) in done.error
+
+
+def test_doctor_tells_a_broken_file_as_such(cli: Cli, broken: str, workdir: Path) -> None:
+    done = cli("doctor", "torchx-core")
+    assert done.code == 1
+    failed = [line for line in done.lines if "failed" in line or "unreachable" in line]
+    assert len(failed) == 1
+    assert failed[0].startswith("failed      torchx-core  configuration: ")
+    assert str(workdir) in failed[0]

@@ -40,6 +40,34 @@ def test_an_unknown_job_is_status_1(cli: Cli, command: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_an_unknown_job_is_told_with_the_nearest_handle(cli: Cli, echo: str, command: str) -> None:
+    for wrong in (echo[:-1], f"{echo[:-3]}x{echo[-2:]}", f"{echo}2"):
+        done = cli(command, wrong)
+        assert (done.code, done.out) == (1, "")
+        assert done.hint.startswith(f"did you mean `{echo}`? `torchx list -s local_cwd`")
+
+
+def test_jobs_that_merely_share_a_name_are_not_suggested(cli: Cli, echo: str) -> None:
+    assert "did you mean" not in cli("status", "local_cwd://torchx/sh-zzzzzzzzzzzzz").hint
+
+
+@pytest.mark.parametrize("trouble", ["FAR_DOWN", "FAR_HANGS"])
+def test_a_backend_that_lists_nothing_adds_no_trouble(
+    cli: Cli, far: FarJobs, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    handle = far.add("experiment")
+    assert cli("status", f"{handle}x").hint.startswith(f"did you mean `{handle}`?")
+    monkeypatch.setattr("torchx.cli.nearest_jobs.MAX_SECONDS", 0.2)
+    monkeypatch.setenv(trouble, "1")
+    done = cli("status", f"{handle}x")
+    assert (done.code, done.error) == (
+        1,
+        f"there is no job `{handle}x`: it never existed, or its scheduler has forgotten it",
+    )
+    assert done.hint == "`torchx list -s far` shows the jobs that far knows"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("handle", ["x", "a/b/c", "local_cwd:/a/b", "://a/b", "local_cwd://", "local_cwd://a", ""])
 def test_a_malformed_handle_is_status_2(cli: Cli, command: str, handle: str) -> None:
     done = cli(command, handle)
@@ -284,7 +312,7 @@ def test_cancel_ends_a_job_and_says_so(cli: Cli) -> None:
     handle = cli("run", "--no-wait", "utils.sh", "sleep", "60").lines[0]
     done = cli("cancel", handle)
     assert (done.code, done.err) == (0, f"cancelled {handle}\n")
-    eventually(lambda: "CANCELLED" in cli("status", handle).out)
+    eventually(lambda: "state:    CANCELLED" in cli("status", handle).out)
     again = cli("cancel", handle)
     assert (again.code, again.err) == (0, f"{handle} has ended already: CANCELLED\n")
 
@@ -294,3 +322,27 @@ def test_delete_removes_a_job(cli: Cli, far: FarJobs, echo: str) -> None:
         done = cli("delete", handle)
         assert (done.code, done.err) == (0, f"deleted {handle}\n")
         assert cli("status", handle).code == 1
+
+
+def test_logs_as_json(cli: Cli, far: FarJobs, echo: str) -> None:
+    assert [json.loads(line) for line in cli("log", "--json", far.add("j", a=1, b=1)).lines] == [
+        {"role": role, "replica": 0, "line": f"{role} 0 says {word}"} for role in "ab" for word in ("one", "two")
+    ]
+    assert [json.loads(line) for line in cli("log", "--json", "--streams=stdout", echo).lines] == [
+        {"role": "sh", "replica": 0, "line": "to stdout", "stream": "stdout"}
+    ]
+
+
+def test_lines_in_json_are_those_that_were_written(cli: Cli) -> None:
+    handle = cli("run", *SH, r"printf 'a\rb\n\n\302\205\377\nend'").lines[0]
+    done = cli("log", "--json", handle)
+    assert [json.loads(line)["line"] for line in done.lines] == ["a\rb", "", "\x85\ufffd", "end"]
+
+
+def test_cancel_and_delete_as_json(cli: Cli, far: FarJobs) -> None:
+    handle = far.add("j")
+    assert cli("cancel", "--json", handle).json() == {"app_handle": handle, "cancelled": True}
+    again = cli("cancel", "--json", handle)
+    assert (again.json(), again.err) == ({"app_handle": handle, "cancelled": False, "state": "CANCELLED"}, "")
+    done = cli("delete", "--json", handle)
+    assert (done.json(), done.err) == ({"app_handle": handle, "deleted": True}, "")

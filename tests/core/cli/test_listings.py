@@ -211,6 +211,9 @@ def test_configure_adds_and_keeps(cli: Cli, far: FarJobs, workdir: Path) -> None
     assert "[local_cwd]" in shown.out
     assert "[far] priority" in done.err
     assert "has all of it already" in cli("configure", "--all", "-s", "far,local_cwd").err
+    record = cli("configure", "--json", "-s", "far,local_cwd").json()
+    assert record == {"path": str(workdir / ".torchxconfig"), "changed": False, "added": {}}
+    assert cli("configure", "--json", "--print", "-s", "far").json()["text"] == (workdir / ".torchxconfig").read_text()
 
 
 @pytest.mark.parametrize("names", ["far,local_cdw", ",", ""], ids=["misspelt", "comma", "empty"])

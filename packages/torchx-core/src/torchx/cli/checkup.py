@@ -63,10 +63,26 @@ def check_up(names: Sequence[str], timeout: float) -> Iterator[Finding]:
     """
     from torchx.plugins.manager import get_plugin_manager
 
+    yield from _check_config()
     for dist in get_plugin_manager().distributions():
         wanted = not names or dist.dist in names or any(n in names for n in dist.names.get("schedulers", ()))
         if wanted:
             yield from _check_distribution(dist, names, timeout)
+
+
+def _check_config() -> Iterator[Finding]:
+    """Reads the configuration files; one that is fine is nothing to be told."""
+    from torchx.errors import TorchXError
+    from torchx.runner.config import find_configs
+    from torchx.util.configfile import read_config
+
+    try:
+        for path in find_configs():
+            read_config(path)
+    except TorchXError as error:
+        message, hint = describe_error(error)
+        fix = hint or "correct the file; until then it is left out, or the command fails that needs it"
+        yield Finding(dist="torchx-core", subject="configuration", status="failed", detail=mask(message), fix=fix)
 
 
 def _check_distribution(dist: PluginDistribution, names: Sequence[str], timeout: float) -> Iterator[Finding]:

@@ -21,6 +21,9 @@ class SubCommand(ABC):
     arguments, and only when it is asked for.
     """
 
+    needs_config = True
+    """Whether a configuration file that is malformed, or cannot be read, is an error for it; else it is a warning."""
+
     @abstractmethod
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the command's options and arguments to its parser."""
@@ -41,6 +44,8 @@ class SubCommand(ABC):
 
 class AppHandleSubCommand(SubCommand):
     """A command about one job, which is named by its handle."""
+
+    needs_config = False
 
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the positional argument ``app_handle``."""

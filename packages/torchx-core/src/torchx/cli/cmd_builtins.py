@@ -15,6 +15,8 @@ class CmdBuiltins(SubCommand):
     `torchx run NAME --help` shows the arguments of one.
     """
 
+    needs_config = False
+
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the arguments."""
         from torchx.cli.parser import add_flag

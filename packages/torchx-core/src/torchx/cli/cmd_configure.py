@@ -25,6 +25,7 @@ class CmdConfigure(SubCommand):
             "-s", "--schedulers", metavar="A,B", help="for these schedulers (default: all installed)"
         )
         add_flag(subparser, "--print", help="print what would be written, write nothing")
+        add_flag(subparser, "--json", help="print what is added as JSON, with --print the file's whole text, too")
         add_flag(subparser, "-a", "--all", help="all options, not only those that must be given")
 
     def run(self, args: argparse.Namespace) -> None:
@@ -32,14 +33,17 @@ class CmdConfigure(SubCommand):
         import os
 
         from torchx.cli.errors import write_stderr
-        from torchx.cli.output import write
+        from torchx.cli.output import print_json, write
         from torchx.runner._configfile import merge_config, plan_merge
         from torchx.util.configfile import CONFIG_FILE
 
         schedulers = _names(args.schedulers)
         path = os.path.join(os.getcwd(), CONFIG_FILE)
         merge = (plan_merge if args.print else merge_config)(path, schedulers, required_only=not args.all)
-        if args.print:
+        if args.json:
+            record = {"path": merge.path, "changed": merge.changed, "added": merge.added}
+            print_json({**record, "text": merge.text} if args.print else record)
+        elif args.print:
             write(merge.text)
         else:
             write_stderr(_summary(merge))

@@ -21,6 +21,8 @@ class CmdDoctor(SubCommand):
     The exit status is 1 if something does not work. A backend that cannot be reached counts only if it is named.
     """
 
+    needs_config = False
+
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the arguments."""
         from torchx.cli.parser import add_flag

@@ -24,6 +24,8 @@ class CmdList(SubCommand):
     one JSON object a line.
     """
 
+    needs_config = False
+
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the arguments."""
         from torchx.cli.argparse_util import torchxconfig_list

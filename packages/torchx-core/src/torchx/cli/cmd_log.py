@@ -33,6 +33,8 @@ class CmdLog(SubCommand):
     A role's name may hold slashes: what is behind the last one are the replicas.
     """
 
+    needs_config = False
+
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the arguments."""
         from torchx.cli.parser import add_flag, one_of
@@ -48,6 +50,9 @@ class CmdLog(SubCommand):
             metavar="|".join(_STREAMS),
             help="which output to print (default: combined, where the scheduler has it)",
         )
+        add_flag(
+            subparser, "--json", help="print one JSON object a line: role, replica, line, and stream if one is chosen"
+        )
 
     def run(self, args: argparse.Namespace) -> None:
         """Prints the lines."""
@@ -55,7 +60,7 @@ class CmdLog(SubCommand):
 
         streams = Stream(args.streams) if args.streams else None
         if sys.stdout is not None:
-            get_logs(sys.stdout, args.identifier, args.regex, should_tail=args.tail, streams=streams)
+            get_logs(sys.stdout, args.identifier, args.regex, should_tail=args.tail, streams=streams, as_json=args.json)
 
 
 def validate(job_identifier: str) -> None:
@@ -87,6 +92,8 @@ def get_logs(
     should_tail: bool = False,
     runner: Runner | None = None,
     streams: Stream | None = None,
+    *,
+    as_json: bool = False,
 ) -> None:
     """Writes log lines of a job's replicas, each with the prefix ``role/replica``; all replicas are read in one loop.
 
@@ -97,12 +104,13 @@ def get_logs(
         should_tail: go on until the replicas have ended.
         runner: the runner to ask; None: a new one.
         streams: which output; None: the scheduler's default.
+        as_json: write one JSON object a line.
 
     Raises:
         UsageError: the identifier or the expression is malformed, or the job has no such role or replica.
         TorchXError: there is no such job.
     """
-    from torchx.cli.follow import LogPrinter
+    from torchx.cli.follow import JsonLogPrinter, LogPrinter
     from torchx.runner import get_runner
     from torchx.schedulers.lines import compile_regex
 
@@ -112,7 +120,7 @@ def get_logs(
     handle, path = _parse(identifier)
     if runner is None:
         with get_runner() as own:
-            get_logs(file, identifier, regex, should_tail, own, streams)
+            get_logs(file, identifier, regex, should_tail, own, streams, as_json=as_json)
         return
     app = _describe(runner, handle)
     if not app.roles and not path:
@@ -121,7 +129,8 @@ def get_logs(
     replicas = _select(app, handle, role, numbers)
     try:
         blocks = runner.log_blocks(handle, replicas, regex=regex, should_tail=should_tail, streams=streams)
-        LogPrinter(file).print_all(blocks)
+        printer = JsonLogPrinter(file, streams) if as_json else LogPrinter(file)
+        printer.print_all(blocks)
     except NotImplementedError as error:
         raise TorchXError(f"the scheduler of `{handle}` serves no logs") from error
 

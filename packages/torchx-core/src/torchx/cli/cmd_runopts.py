@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class CmdRunopts(SubCommand):
     """Shows the options of a scheduler, or of all: what `torchx run -cfg` and `.torchxconfig` may set."""
 
+    needs_config = False
+
     def add_arguments(self, subparser: argparse.ArgumentParser) -> None:
         """Adds the arguments."""
         from torchx.cli.parser import add_flag

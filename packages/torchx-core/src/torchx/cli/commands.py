@@ -48,6 +48,11 @@ class LazyCommand(SubCommand):
         """Adds the arguments of the command itself."""
         self.load().add_arguments(subparser)
 
+    @property
+    def needs_config(self) -> bool:  # type: ignore[override]  # it is asked of the command itself
+        """Whether a broken configuration file is an error for the command itself."""
+        return self.load().needs_config
+
     def read_quickly(self, words: Sequence[str]) -> SimpleNamespace | None:
         """Lets the command itself read its arguments, if it can do so without a parser."""
         return self.load().read_quickly(words)

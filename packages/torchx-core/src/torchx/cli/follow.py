@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TextIO
 
+    from torchx.schedulers.api import Stream
+
     Replica = tuple[str, int]
 
 ROLE_COLORS = ("GREEN", "BLUE", "ORANGE", "GRAY")
@@ -37,12 +39,15 @@ class LogPrinter:
         raw = getattr(self._out, "buffer", None)
         self._out.flush()
         for replica, block in blocks:
-            lines = self.prefixed(replica, block)
+            lines = self._rendered(replica, block)
             if raw is None:
                 self._out.write(lines.decode("utf-8", "replace"))
             else:
                 raw.write(lines)
                 raw.flush()
+
+    def _rendered(self, replica: Replica, block: bytes) -> bytes:
+        return self.prefixed(replica, block)
 
     def prefixed(self, replica: Replica, block: bytes) -> bytes:
         """The block with the prefix on every line; its last line is ended if the replica did not."""
@@ -63,3 +68,25 @@ class LogPrinter:
             text = f"{CODES[color]}{text}{CODES['ENDC']}"
         prefix = self._prefixes[replica] = f"{text} ".encode("utf-8", "surrogateescape")
         return prefix
+
+
+class JsonLogPrinter(LogPrinter):
+    """Writes each line as a JSON object: ``role``, ``replica``, ``line``, and ``stream`` where one was chosen.
+
+    Args:
+        out: where to.
+        stream: which output the lines are of; None: the scheduler's default.
+    """
+
+    def __init__(self, out: TextIO, stream: Stream | None = None) -> None:
+        super().__init__(out)
+        self._stream = {} if stream is None else {"stream": stream.value}
+
+    def _rendered(self, replica: Replica, block: bytes) -> bytes:
+        import json
+
+        role, number = replica
+        # Only "\n" ends a line: a carriage return, or a line end of Unicode, is part of it.
+        lines = block.removesuffix(b"\n").decode("utf-8", "replace").split("\n")
+        records = ({"role": role, "replica": number, "line": line, **self._stream} for line in lines)
+        return "".join(f"{json.dumps(record)}\n" for record in records).encode()

@@ -125,13 +125,23 @@ def _dispatch(subcmds: Mapping[str, SubCommand], options: GlobalOptions) -> None
     else:
         _set_up_logging(options.log_level)
         with diverted():
-            _run_command(subcmds, options.command, options.rest)
+            _find_and_run(subcmds, options.command, options.rest)
 
 
-def _run_command(subcmds: Mapping[str, SubCommand], name: str, args: Sequence[str]) -> None:
+def _find_and_run(subcmds: Mapping[str, SubCommand], name: str, args: Sequence[str]) -> None:
     command = subcmds.get(name)
     if command is None:
         raise UsageError(f"unknown command `{name}`", hint=nearest(name, subcmds) or "see `torchx --help`")
+    if command.needs_config:
+        _run(command, name, args)
+        return
+    from torchx.runner.config import broken_files_skipped
+
+    with broken_files_skipped():
+        _run(command, name, args)
+
+
+def _run(command: SubCommand, name: str, args: Sequence[str]) -> None:
     options: Any = command.read_quickly(args)
     if options is not None:
         command.run(options)

@@ -34,11 +34,15 @@ def check_app_handle(app_handle: str) -> None:
 
 
 def missing_app(app_handle: str) -> TorchXError:
-    """The error for a job that its scheduler does not know."""
+    """The error for a job that its scheduler does not know; the hint names those with the nearest handles."""
+    from torchx.cli.nearest_jobs import nearest_handles
+
     scheduler = app_handle.partition("://")[0]
+    listed = f"`torchx list -s {scheduler}` shows the jobs that {scheduler} knows"
+    near = nearest_handles(app_handle)
     return TorchXError(
         f"there is no job `{app_handle}`: it never existed, or its scheduler has forgotten it",
-        hint=f"`torchx list -s {scheduler}` shows the jobs that {scheduler} knows",
+        hint=f"{near} {listed}" if near else listed,
     )
 
 

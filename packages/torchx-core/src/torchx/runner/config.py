@@ -25,8 +25,10 @@ from torchx.errors import nearest
 from torchx.settings import ENV_TORCHX_TRACKERS, ENV_TORCHXCONFIG
 from torchx.util.configfile import (
     CONFIG_FILE,
+    BrokenConfigError,
     ConfigError,
     ConfigFile,
+    ConfigNotFoundError,
     as_text,
     default_dirs,
     find_config_files,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, TextIO
 
+    from torchx.errors import TorchXError
     from torchx.specs import CfgVal, runopt, runopts
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "ConfigError",
     "apply",
     "apply_options",
+    "broken_files_skipped",
     "configured_trackers",
     "dump",
     "find_configs",
@@ -71,6 +75,9 @@ _PLAIN_SECTIONS = frozenset({"cli:run", "cli:list", "local_cwd"})
 
 NONE_TEXT = "None"
 """The text that means "no value" for an option, not the word."""
+
+_skipped: set[str] | None = None
+"""What was told of broken files, where such are skipped; see `broken_files_skipped`."""
 
 if TYPE_CHECKING:
     DEFAULT_CONFIG_DIRS: list[str]
@@ -182,7 +189,7 @@ def load_sections(prefix: str, dirs: list[str] | None = None) -> dict[str, dict[
             if section.startswith(start):
                 into = merged.setdefault(section[len(start) :], {})
                 for key, value in values.items():
-                    if prefix == COMPONENT_PREFIX and isinstance(value, (dict, list)):
+                    if prefix == COMPONENT_PREFIX and isinstance(value, (dict, list)) and _skipped is None:
                         _check_text(file, section, key, value)
                     into.setdefault(key, as_text(value))
     return merged
@@ -224,8 +231,45 @@ def configured_trackers(dirs: list[str] | None = None) -> dict[str, str | None]:
     }
 
 
+class broken_files_skipped:
+    """A context in which a configuration file that cannot be used is warned of, once, and read as if it were empty.
+
+    For what can be done without it: a job that runs must be seen and cancelled, whatever became of the file.
+    """
+
+    def __enter__(self) -> None:
+        global _skipped
+        self._before, _skipped = _skipped, set()
+
+    def __exit__(self, *error: object) -> None:
+        global _skipped
+        _skipped = self._before
+
+
 def _files(dirs: Iterable[str] | None) -> list[ConfigFile]:
-    return [read_config(path) for path in find_configs(dirs)]
+    try:
+        paths = find_configs(dirs)
+    except ConfigNotFoundError as error:
+        _skip(error)
+        return []
+    files = []
+    for path in paths:
+        try:
+            files.append(read_config(path))
+        except BrokenConfigError as error:
+            _skip(error)
+    return files
+
+
+def _skip(error: TorchXError) -> None:
+    """Warns of a broken file where such are skipped; raises the error elsewhere."""
+    if _skipped is None:
+        raise error
+    if error.message not in _skipped:
+        _skipped.add(error.message)
+        import logging
+
+        logging.getLogger(__name__).warning("%s; it is left out", error.message)
 
 
 def _scheduler_opts(scheduler: str) -> runopts:

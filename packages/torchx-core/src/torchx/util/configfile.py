@@ -47,6 +47,10 @@ class ConfigError(UsageError):
         self.line = line
 
 
+class BrokenConfigError(ConfigError):
+    """A configuration file of which nothing can be used: it cannot be read, or its text is malformed."""
+
+
 class ConfigNotFoundError(TorchXError, FileNotFoundError):
     """The file that ``$TORCHXCONFIG`` names does not exist."""
 
@@ -117,7 +121,7 @@ def read_config(path: str) -> ConfigFile:
     """Reads a configuration file; it is parsed again only when it has changed.
 
     Raises:
-        ConfigError: the file cannot be read, or is malformed; with file and line.
+        BrokenConfigError: the file cannot be read, or is malformed; with file and line.
     """
     try:
         with open(path, "rb") as file:
@@ -128,11 +132,11 @@ def read_config(path: str) -> ConfigFile:
                 return cached[1]
             data = file.read()
     except OSError as e:
-        raise ConfigError(f"cannot be read: {e.strerror or e}", path) from e
+        raise BrokenConfigError(f"cannot be read: {e.strerror or e}", path) from e
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        raise ConfigError("is not UTF-8 text", path, data.count(b"\n", 0, e.start) + 1) from e
+        raise BrokenConfigError("is not UTF-8 text", path, data.count(b"\n", 0, e.start) + 1) from e
     config = parse_config(text, path)
     # Only absolute names: a relative one means another file after a change of the current folder.
     if os.path.isabs(path):
@@ -148,7 +152,7 @@ def parse_config(text: str, path: str) -> ConfigFile:
         path: the file's name, for messages.
 
     Raises:
-        ConfigError: the text is malformed; with file and line.
+        BrokenConfigError: the text is malformed; with file and line.
     """
     sections = _parse_toml(text, path) if _is_toml(path) else _parse_ini(text, path)
     return ConfigFile(path, text, sections)
@@ -210,14 +214,14 @@ def _parse_ini(text: str, path: str) -> dict[str, dict[str, Any]]:
     try:
         parser.read_string(text, source=path)
     except configparser.MissingSectionHeaderError as e:
-        raise ConfigError(f"`{e.line.strip()}` stands outside of any [section]", path, e.lineno) from e
+        raise BrokenConfigError(f"`{e.line.strip()}` stands outside of any [section]", path, e.lineno) from e
     except configparser.DuplicateSectionError as e:
-        raise ConfigError(f"section [{e.section}] is there twice", path, e.lineno) from e
+        raise BrokenConfigError(f"section [{e.section}] is there twice", path, e.lineno) from e
     except configparser.DuplicateOptionError as e:
-        raise ConfigError(f"`{e.option}` is there twice in [{e.section}]", path, e.lineno) from e
+        raise BrokenConfigError(f"`{e.option}` is there twice in [{e.section}]", path, e.lineno) from e
     except configparser.ParsingError as e:
         line = e.errors[0][0] if e.errors else None
-        raise ConfigError("is neither a [section] nor `name = value`", path, line) from e
+        raise BrokenConfigError("is neither a [section] nor `name = value`", path, line) from e
     sections: dict[str, dict[str, Any]] = {name: dict(parser.items(name)) for name in parser.sections()}
     _fill_bare_names(ConfigFile(path, text, sections))
     return sections
@@ -235,7 +239,7 @@ def _parse_toml(text: str, path: str) -> dict[str, dict[str, Any]]:
     try:
         document = toml_loads(text)
     except ValueError as e:
-        raise ConfigError(f"is not valid TOML: {e}", path, _toml_line(str(e), text)) from e
+        raise BrokenConfigError(f"is not valid TOML: {e}", path, _toml_line(str(e), text)) from e
     ours = document.get("tool", {}).get("torchx", {})
     config = ConfigFile(path, text, {})
     if not isinstance(ours, dict):

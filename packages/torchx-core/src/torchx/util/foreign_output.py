@@ -58,7 +58,7 @@ class foreign_output:
         if self._saved is not None:
             os.dup2(self._saved, _STDOUT)
             os.close(self._saved)
-        sys.stdout = self._stdout  # type: ignore[assignment]  # it is what it was
+        sys.stdout = self._stdout
 
 
 def _flush(stream: TextIO | None) -> None:
