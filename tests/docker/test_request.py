@@ -14,7 +14,7 @@ from torchx.schedulers.devices import NEURON_DEVICE
 from torchx.specs import AppDef, BindMount, DeviceMount, Resource, RetryPolicy, Role, VolumeMount, macros
 from torchx.testing import NOT_UNICODE
 from torchx_docker.names import MAX_HOST, Marks, app_part, read_marks, replica_host
-from torchx_docker.request import build_request, render
+from torchx_docker.request import LABEL_APP_ID, build_request, render
 
 
 def role(**fields: Any) -> Role:
@@ -145,6 +145,17 @@ def test_what_can_never_run_is_refused_before_anything_is_sent(wrong: Role) -> N
     with pytest.raises(TorchXError) as caught:
         build(wrong)
     assert "\n" not in caught.value.message
+
+
+def test_an_overlay_sets_what_a_role_has_no_word_for_and_our_labels_stay() -> None:
+    overlay = {
+        "User": "me-${replica_id}",
+        "HostConfig": {"IpcMode": "host"},
+        "Labels": {"team": "a", LABEL_APP_ID: "other"},
+    }
+    config = build(role(metadata={"local_docker/container": overlay}, num_replicas=2))[1]
+    assert (config["User"], config["HostConfig"]["IpcMode"], config["HostConfig"]["Init"]) == ("me-1", "host", True)
+    assert (config["Labels"]["team"], config["Labels"][LABEL_APP_ID]) == ("a", "app-1")
 
 
 # -- names ---------------------------------------------------------------------------------------------------------

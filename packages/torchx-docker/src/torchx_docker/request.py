@@ -33,6 +33,7 @@ LABEL_ROLE = "torchx.pytorch.org/role"
 LABEL_METADATA = "torchx.pytorch.org/app-metadata"
 
 NETWORK = "torchx"
+OVERLAYS = "local_docker"
 ENV_RANK0_HOST = "TORCHX_RANK0_HOST"
 ENV_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 ERROR_FILE = "/tmp/torchx_error.json"
@@ -83,8 +84,9 @@ def build_request(
         outer = {**common, **_copied_env(opts.copy_env or [], environ)}
         for k in range(role.num_replicas):
             host = replica_host(app_id, role.name, k)
-            filled = macros.Values("", app_id, str(k), ENV_RANK0_HOST).apply(role)
-            config = {
+            values = macros.Values("", app_id, str(k), ENV_RANK0_HOST)
+            filled = values.apply(role)
+            config: dict[str, Any] = {
                 **_command(filled),
                 "Env": [f"{name}={value}" for name, value in {**outer, **filled.env, **(opts.env or {})}.items()],
                 "Hostname": host,
@@ -102,7 +104,7 @@ def build_request(
                 },
                 "NetworkingConfig": {"EndpointsConfig": {NETWORK: {"Aliases": [host]}}},
             }
-            containers.append({"name": host, "config": config})
+            containers.append({"name": host, "config": _overlaid(config, app, role, values)})
     return {"app_id": app_id, "network": NETWORK, "containers": containers}
 
 
@@ -111,6 +113,17 @@ def render(request: Mapping[str, Any]) -> str:
     import yaml
 
     return yaml.safe_dump(dict(request), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _overlaid(config: dict[str, Any], app: AppDef, role: Role, values: macros.Values) -> dict[str, Any]:
+    """The body with the overlays ``local_docker/container`` of the app and the role laid over it; our labels stay."""
+    if any(key.partition("/")[0] == OVERLAYS for metadata in (app.metadata, role.metadata) for key in metadata):
+        from torchx.specs.overlays import OverlaySpec
+
+        labels = dict(config["Labels"])
+        OverlaySpec(OVERLAYS, "container").apply(config, app, role, values=values)
+        config["Labels"] = {**(config.get("Labels") or {}), **labels}
+    return config
 
 
 def engine_restarts(app: AppDef, role: Role) -> bool:

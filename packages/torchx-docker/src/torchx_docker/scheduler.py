@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from torchx.errors import UsageError, nearest
+from torchx.errors import TorchXError, UsageError, nearest
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
 from torchx.schedulers.ids import make_unique
 from torchx.specs.api import AppDef, AppDryRunInfo, AppState, CfgVal, runopts
 from torchx_docker import actions
-from torchx_docker.client import Engine, EngineError, EngineUnreachableError
+from torchx_docker.client import Engine, EngineUnreachableError
 from torchx_docker.names import app_part
 from torchx_docker.opts import Opts
 from torchx_docker.request import ERROR_FILE, LABEL_APP_ID, LABEL_APP_NAME, NETWORK, build_request, render
@@ -116,16 +116,15 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
                 self._engine, request, lambda engine, image: ensure_base(engine, image, "", quiet=quiet)
             )
             replicas = actions.start_created(self._engine, app_id)
-        except EngineError:
-            actions.remove(self._engine, app_id)
-            raise
-        except KeyboardInterrupt:
-            actions.remove(self._engine, app_id)
-            raise
-        if needs_keeper(replicas) and any(not r.ended for r in replicas):
-            from torchx_docker.keeper import launch
+            if needs_keeper(replicas) and any(not r.ended for r in replicas):
+                from torchx_docker.keeper import launch
 
-            launch(app_id)
+                launch(app_id)
+        except EngineUnreachableError:
+            raise
+        except (TorchXError, KeyboardInterrupt):
+            actions.remove(self._engine, app_id)
+            raise
 
     # -- a submitted job -------------------------------------------------------------------------------------------
 
