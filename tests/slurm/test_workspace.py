@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from torchx.errors import TorchXError, UsageError
 from torchx.runner import get_runner
+from torchx.schedulers.api import build_workspaces
 from torchx.specs.api import AppDef, Resource, Role, Workspace
+from torchx.workspace.api import WorkspaceMixin
+from torchx_slurm.scheduler import create_scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torchx.specs.api import CfgVal
 
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
@@ -93,3 +102,40 @@ def test_folder_on_the_login_node_is_named_from_the_root_on(project: Path, home:
         runner.dryrun(AppDef("app", [a_role()]), "slurm", cfg, workspace=str(project))
     assert caught.value.hint
     assert [*(home / "far").iterdir()] == []
+
+
+class Builder(WorkspaceMixin[dict[str, str]]):
+    """Builds images that have to be pushed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pushed: list[dict[str, str]] = []
+
+    def caching_build_workspace_and_update_role(
+        self, role: Role, cfg: Mapping[str, CfgVal], build_cache: dict[object, object]
+    ) -> None:
+        role.image = "sha256:1"
+
+    def dryrun_push_images(self, app: AppDef, cfg: Mapping[str, CfgVal]) -> dict[str, str]:
+        images = {role.image: "registry.test/me:1" for role in app.roles if role.image == "sha256:1"}
+        for role in app.roles:
+            role.image = images.get(role.image, role.image)
+        return images
+
+    def push_images(self, images_to_push: dict[str, str]) -> None:
+        self.pushed.append(images_to_push)
+
+
+def test_image_with_the_workspace_is_pushed_when_the_job_is_submitted(home: Path, project: Path) -> None:
+    (home / "bin" / "sbatch").write_text("#!/bin/sh\necho 7\n")
+    (home / "bin" / "sbatch").chmod(0o755)
+    builder, scheduler = Builder(), create_scheduler("session")
+    assert scheduler.workspace_builders() is scheduler.workspace_builders()
+    scheduler._builders["image"] = builder
+    app, cfg = AppDef("app", [a_role(workspace=Workspace({str(project): ""}))]), {"workspace_type": "image"}
+    build_workspaces(scheduler, app, cfg, None)
+    info = scheduler.submit_dryrun(app, cfg)
+    assert "--container-image=registry.test#me:1" in info.request.scripts("/f")["job.sh"]
+    assert (app.roles[0].image, builder.pushed) == ("sha256:1", [])
+    assert scheduler.schedule(info) == "7"
+    assert builder.pushed == [{"sha256:1": "registry.test/me:1"}]

@@ -66,9 +66,11 @@ class SlurmBatchRequest(BatchRequest):
 
     Attributes:
         roles: its components.
+        push: images that are pushed first, and the name of the workspace builder that does it.
     """
 
     roles: list[SlurmRoleRequest] = field(default_factory=list)
+    push: tuple[str, Any] | None = None
 
     def argv(self, folder: str) -> list[str]:
         """The command that submits the job.

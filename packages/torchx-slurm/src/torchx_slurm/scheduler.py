@@ -12,9 +12,10 @@ from torchx_slurm.workspace import SlurmWorkspaceMixin
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from torchx.schedulers.batch.commands import Commands
-    from torchx.specs.api import AppDef, CfgVal, runopts
+    from torchx.specs.api import AppDef, AppDryRunInfo, CfgVal, runopts
 
 __all__ = [
     "SLURM_STATES",
@@ -53,6 +54,23 @@ class SlurmScheduler(SlurmWorkspaceMixin, BatchScheduler):
 
     def _pre_build_validate(self, app: AppDef, scheduler: str, cfg: Mapping[str, CfgVal]) -> None:
         check_options(Opts.from_cfg(cfg))
+
+    def _submit_dryrun(self, app: AppDef, cfg: Mapping[str, CfgVal]) -> AppDryRunInfo[Any]:
+        if cfg.get("workspace_type") == "dir":
+            return super()._submit_dryrun(app, cfg)
+        import copy
+
+        app = copy.deepcopy(app)
+        builder, images = self.dryrun_push_images(app, cfg)
+        info = super()._submit_dryrun(app, cfg)
+        info.request.push = (builder, images) if images else None
+        return info
+
+    def schedule(self, dryrun_info: AppDryRunInfo[Any]) -> str:
+        """Pushes the images that were built for the job, and submits it; see `BatchScheduler.schedule`."""
+        if dryrun_info.request.push is not None:
+            self.push_images(dryrun_info.request.push)
+        return super().schedule(dryrun_info)
 
     def system(self, commands: Commands) -> SlurmClient:
         return SlurmClient(commands)

@@ -44,9 +44,15 @@ class SlurmDirWorkspace(DirWorkspaceMixin):
 class SlurmWorkspaceMixin(MultiWorkspaceMixin):
     """The workspaces of the ``slurm`` scheduler: ``dir``, and the image builders that are installed."""
 
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._builders: dict[str, WorkspaceMixin[Any]] = {}
+
     def workspace_builders(self) -> Mapping[str, WorkspaceMixin[Any]]:
-        """The builders by name."""
-        return {**super().workspace_builders(), "dir": SlurmDirWorkspace()}
+        """The builders by name, always the same ones: they know what they have built until it is pushed."""
+        if not self._builders:
+            self._builders = {**super().workspace_builders(), "dir": SlurmDirWorkspace()}
+        return self._builders
 
 
 def _send(staged: str, host: str, job_dir: str) -> None:
