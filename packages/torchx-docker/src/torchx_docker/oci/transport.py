@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchx.util.retry import retry
@@ -25,7 +26,7 @@ CERTIFICATES = "/etc/docker/certs.d"
 #: Seconds to connect, and to wait for each part of an answer.
 TIMEOUT = (10, 60)
 #: Seconds after which the same request is not tried again.
-RETRY_LIMIT = 30.0
+RETRY_LIMIT = 15.0
 _TLS_WANTED = b"HTTP request to an HTTPS server"
 #: What registries say where their disk is full, which does not pass while one waits.
 _DISK_FULL = ("no space left", "disk quota", "insufficient storage")
@@ -122,7 +123,10 @@ class Transport:
                 f"or, where it has no TLS, set {ENV_INSECURE}={self.host}",
             ) from e
         except (requests.RequestException, OSError) as e:
-            raise RegistryUnavailableError(f"registry `{self.registry}` can't be reached: {_reason(e)}") from e
+            message = f"registry `{self.registry}` can't be reached: {_reason(e)}"
+            if _is_unknown_name(e):
+                raise RegistryError(message, hint="check the image's name, and image_repo") from e
+            raise RegistryUnavailableError(message, hint="check its name and port, and whether it runs") from e
 
     def _open(self) -> Session:
         if self._session is None:
@@ -192,6 +196,15 @@ def _reason(error: BaseException) -> str:
     ):
         error = inner
     return str(error).rpartition(">: ")[2] or type(error).__name__
+
+
+def _is_unknown_name(error: BaseException | None) -> bool:
+    """Whether there is no computer of that name, which does not pass while one waits."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _retry_after(response: Response) -> float:
