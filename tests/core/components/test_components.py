@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,7 @@ def test_sh_keeps_macros_whole() -> None:
     assert shlex.split(values.substitute(code)) == ["echo", "7", "$HOME"]
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_sh_quotes_any_words(words: list[str]) -> None:
     assert shlex.split(utils.sh(*words).roles[0].args[1]) == words
 
@@ -227,14 +228,69 @@ def test_several_nodes_meet_at_the_first() -> None:
 def test_no_text_of_a_user_becomes_shell_code() -> None:
     for text in HOSTILE:
         role = dist.ddp(text, script=f"{text}.py", j="2x1", rdzv_backend=text or "x", rdzv_conf=text).roles[0]
-        assert role.args[1] == 'exec "$0" "--rdzv_endpoint=${${rank0_env}:-localhost}:29500" "$@"'
+        endpoint = '"--rdzv_endpoint=${${rank0_env}:-localhost}:${TORCHX_RANK0_PORT:-29500}"'
+        assert role.args[1] == f'exec "$0" {endpoint} "$@"'
         assert role.args[-1] == text
+        elastic = dist.ddp(text, script=f"{text}.py", j="1:2x1", rdzv_conf=text).roles[0]
+        is_host = '"${conf}is_host=$((${replica_id} == 0))"'
+        assert elastic.args[1] == f'conf=$1; shift; exec "$0" {endpoint} {is_host} "$@"'
 
 
 def test_an_elastic_job() -> None:
     role = _made(dist.ddp, "--script", "t.py", "-j", "1:3x2", "--max_retries", "5").roles[0]
     assert (role.min_replicas, role.num_replicas, role.max_retries) == (1, 3, 5)
-    assert {"--nnodes=1:3", "--max_restarts=5"} < set(role.args)
+    # As often as the user allows, and once more for each node that may be missing.
+    assert {"--nnodes=1:3", "--max_restarts=7"} < set(role.args)
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "endpoint", "conf"),
+    [
+        (["-j", "2x1"], {}, "localhost:29500", None),
+        (["-j", "2x1"], {"HOST0": "n1", "TORCHX_RANK0_PORT": "4321"}, "n1:4321", None),
+        (["-j", "2x1", "--rdzv_port", "1234"], {"HOST0": "n1", "TORCHX_RANK0_PORT": "4321"}, "n1:1234", None),
+        (["-j", "1:2x1"], {"TORCHX_RANK0_PORT": "4321"}, "localhost:4321", "is_host=1"),
+        (["-j", "1:2x1", "--rdzv_conf", "a=$HOME b"], {}, "localhost:29500", "a=$HOME b,is_host=1"),
+        (["-j", "2x1", "--rdzv_conf", "a=b"], {}, "localhost:29500", "a=b"),
+    ],
+)
+def test_the_shell_tells_torchrun_where_the_nodes_meet(
+    tmp_path: Path, options: list[str], env: dict[str, str], endpoint: str, conf: str | None
+) -> None:
+    torchrun = tmp_path / "torchrun"
+    torchrun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    torchrun.chmod(0o755)
+    role = _made(dist.ddp, "--script", "t.py", *options, "--", "a b").roles[0]
+    filled = macros.Values(img_root="", app_id="app", replica_id="0", rank0_env="HOST0").apply(role)
+    words = subprocess.run(
+        [filled.entrypoint, *filled.args],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", **env},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    ).stdout.splitlines()
+    assert words[0] == f"--rdzv_endpoint={endpoint}"
+    assert [w.partition("=")[2] for w in words if w.startswith("--rdzv_conf")] == ([] if conf is None else [conf])
+    assert words[-2:] == ["t.py", "a b"]
+
+
+@pytest.mark.parametrize(
+    ("component", "argv", "message"),
+    [
+        (dist.ddp, ["--script", "t.py", "--tee", "9"], "unknown number of --tee: 9"),
+        (dist.ddp, ["--script", "t.py", "--rdzv_port", "99999999"], "there is no port 99999999"),
+        (dist.ddp, ["--script", "t.py", "--cpu", "-1"], "--cpu is -1"),
+        (utils.sh, ["--memMB", "-5", "ls"], "--memMB is -5"),
+        (utils.sh, [], "component `sh`: there is nothing to run"),
+    ],
+    ids=["tee", "port", "cpu", "memory", "nothing"],
+)
+def test_impossible_values_are_one_error(component: Callable[..., AppDef], argv: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _made(component, *argv)
+    assert caught.value.message == message
+    assert caught.value.hint
 
 
 def test_the_static_rendezvous_numbers_the_nodes() -> None:
@@ -242,7 +298,7 @@ def test_the_static_rendezvous_numbers_the_nodes() -> None:
         _made(dist.ddp, "--script", "t.py", "-j", "1x1", "--rdzv_backend", "static", "--rdzv_conf", "a=b").roles[0].args
     )
     assert {"--rdzv_backend=static", "--node_rank=${replica_id}", "--rdzv_conf=a=b"} < set(args)
-    assert ":29500" in args[1]
+    assert ":${TORCHX_RANK0_PORT:-29500}" in args[1]
 
 
 def test_name_environment_metadata_and_mounts() -> None:

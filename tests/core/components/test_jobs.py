@@ -102,7 +102,8 @@ def test_torchrun_gets_the_programs_words_byte_for_byte(
     assert words[at + 1 :] == HOSTILE
     assert all(word.startswith("--") and "=" in word for word in words[:at])
     endpoint = next(word for word in words if word.startswith("--rdzv_endpoint="))
-    assert endpoint.rpartition(":")[2] == ("0" if j == "1x2" else "29500")
+    port = int(endpoint.rpartition(":")[2])
+    assert port == 0 if j == "1x2" else 20000 <= port < 30000
     assert endpoint.partition("=")[2].partition(":")[0]
 
 

@@ -148,6 +148,11 @@ def test_lines_in_the_pipe_survive_the_supervisor(jobs: Jobs) -> None:
             ("sh", "-c", 'exec "$0" --here "$@"', "nosuchprogram", "x.py"),
             "entrypoint `nosuchprogram` of role `w` was not found on PATH",
         ),
+        (
+            ("sh", "-c", 'a=$1; shift; exec "$0" --here "$@"', "nosuchprogram", "x.py"),
+            "entrypoint `nosuchprogram` of role `w` was not found on PATH",
+        ),
+        (("./nosuch/torchrun", "nosuch.py"), "script `nosuch.py` of role `w` does not exist"),
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else "",
 )

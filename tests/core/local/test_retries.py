@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.core.local.kit import Jobs, shell, until
@@ -71,3 +73,28 @@ def test_a_replica_is_given_up_only_when_its_retries_are_used_up(jobs: Jobs) -> 
     open("go", "w").close()
     assert jobs.wait(app_id).state is AppState.SUCCEEDED
     assert [len(jobs.lines(app_id, k=k)) for k in (0, 1)] == [1, 3]
+
+
+@pytest.mark.parametrize("retries", [0, 1], ids=["given up", "restarted"])
+def test_nothing_in_the_background_of_a_failed_replica_is_left(jobs: Jobs, retries: int) -> None:
+    code = """
+        if [ ${replica_id} = 0 ]; then while [ ! -e go ]; do sleep 0.01; done; exit 0; fi
+        [ -e again ] && while [ ! -e go ]; do sleep 0.01; done && exit 0
+        touch again; setsid sh -c 'echo up; sleep 1000' & while ! grep -q up log; do sleep 0.01; done; kill -9 $$"""
+    code = code.replace("echo up", "echo up >> log")
+    open("log", "w").close()
+    from torchx.specs import RetryPolicy
+
+    role = shell(code, num_replicas=2, min_replicas=1, max_retries=retries, retry_policy=RetryPolicy.REPLICA)
+    app_id = jobs.submit(role)
+    until(lambda: jobs.state(app_id).num_restarts if retries else "w/1" in jobs.state(app_id).msg)
+    until(lambda: not any(_command(pid) == "sleep\0001000\0" for pid in jobs.processes(app_id)), timeout=5)
+    open("go", "w").close()
+    assert jobs.wait(app_id).state is AppState.SUCCEEDED
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""

@@ -32,6 +32,12 @@ DEBUG_ENV = {
 """Set by ``--debug``: kernels run one by one, collectives are checked and traced, C++ stacks are shown."""
 
 
+ENV_RANK0_PORT = "TORCHX_RANK0_PORT"
+"""The port at which the nodes meet where the scheduler chooses one, and the user has not."""
+
+DEFAULT_PORT = 29500
+
+
 class ProgramError(UsageError, ValueError):
     """What to run is not given, or given twice."""
 
@@ -59,13 +65,18 @@ class Rendezvous:
 
     Attributes:
         backend: see ``torchrun --rdzv_backend``.
-        port: the port on the host of replica 0. A job of one node takes a free one instead.
+        port: the port on the host of replica 0; the default gives way to one that the scheduler has chosen. A job of
+            one node takes a free one instead.
         conf: see ``torchrun --rdzv_conf``.
     """
 
     backend: str = "c10d"
-    port: int = 29500
+    port: int = DEFAULT_PORT
     conf: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.port < 65536:
+            raise StructuredArgumentError(f"there is no port {self.port}", hint="--rdzv_port takes 1 to 65535")
 
 
 def parse_shape(j: str) -> Shape:
@@ -121,6 +132,8 @@ def torchrun_role(
         max_retries: how often a failed job is started again.
         mounts: see :py:func:`torchx.specs.parse_mounts`.
     """
+    if tee not in range(4):
+        raise StructuredArgumentError(f"unknown number of --tee: {tee}", hint="0 nothing, 1 stdout, 2 stderr, 3 both")
     is_elastic = shape.min_nnodes < shape.max_nnodes
     options = [
         f"--rdzv_backend={rendezvous.backend}",
@@ -130,13 +143,11 @@ def torchrun_role(
         f"--tee={tee}",
         "--role=",  # it only lengthens the prefix of each log line
     ]
-    if rendezvous.conf:
-        options.append(f"--rdzv_conf={rendezvous.conf}")
     if rendezvous.backend == "static":
         options.append(f"--node_rank={macros.replica_id}")
     if is_elastic:
-        # The others restart when a node leaves; without that a job could not survive it.
-        options.append(f"--max_restarts={max_retries}")
+        # When a node leaves, the processes of the others fail and are started again: once for each that may be missing.
+        options.append(f"--max_restarts={max_retries + shape.max_nnodes - shape.min_nnodes}")
     entrypoint, args = _command(shape, rendezvous, [*options, *program])
     return Role(
         name=name,
@@ -154,13 +165,22 @@ def torchrun_role(
 
 
 def _command(shape: Shape, rendezvous: Rendezvous, words: list[str]) -> tuple[str, list[str]]:
+    conf = [f"--rdzv_conf={rendezvous.conf}"] if rendezvous.conf else []
     if shape.max_nnodes == 1 and rendezvous.backend == "c10d":
         # Port 0: any free one, so that jobs on one machine do not meet each other.
-        return "torchrun", ["--rdzv_endpoint=localhost:0", *words]
-    # The default is for schedulers that do not set the variable on replica 0 itself.
+        return "torchrun", ["--rdzv_endpoint=localhost:0", *conf, *words]
+    # The defaults are for schedulers that do not set the variables.
     host = "${" + macros.rank0_env + ":-localhost}"
-    code = f'exec "$0" "--rdzv_endpoint={host}:{rendezvous.port:d}" "$@"'
-    return "sh", ["-c", code, "torchrun", *words]
+    port = f"{rendezvous.port:d}"
+    if rendezvous.port == DEFAULT_PORT:
+        port = "${" + ENV_RANK0_PORT + f":-{port}" + "}"
+    code = f'exec "$0" "--rdzv_endpoint={host}:{port}" "$@"'
+    if shape.min_nnodes < shape.max_nnodes and rendezvous.backend == "c10d":
+        # Where all nodes are one machine any of them could become the host; that of replica 0 is promised to users.
+        is_host = f"is_host=$(({macros.replica_id} == 0))"
+        code = f'conf=$1; shift; exec "$0" "--rdzv_endpoint={host}:{port}" "${{conf}}{is_host}" "$@"'
+        conf = [f"--rdzv_conf={rendezvous.conf}," if rendezvous.conf else "--rdzv_conf="]
+    return "sh", ["-c", code, "torchrun", *conf, *words]
 
 
 def program_words(script: str | None, m: str | None, args: Sequence[str]) -> list[str]:

@@ -6,13 +6,15 @@
     $ torchx run -s kubernetes dist.ddp -j 2x8 -h aws_p4d.24xlarge -m my.trainer
     $ torchx run -s slurm dist.spmd -j 2 -h gpu.xlarge --script train.py
 
-``-j`` takes ``NxP`` (N nodes with P processes each), ``P`` alone (one node), or ``MIN:NxP`` (elastic: the job goes on
-while MIN nodes are left). Arguments of the program follow ``--``, or the first word that is not an option.
+``-j`` takes ``NxP`` (N nodes with P processes each), ``P`` alone (one node), or ``MIN:NxP`` (elastic: where the
+scheduler lets it, the job goes on while MIN nodes are left, the first one, at which they meet, among them). Arguments
+of the program follow ``--``, or the first word that is not an option.
 """
 
 from __future__ import annotations
 
 import torchx
+from torchx.components._resources import replica_resource
 from torchx.components._torchrun import Rendezvous, Shape, job_env, parse_shape, program_words, torchrun_role
 from torchx.components.structured_arg import StructuredJArgument, StructuredNameArgument, program_name
 from torchx.specs import AppDef, resource
@@ -104,7 +106,8 @@ def torchrun(
         env: environment variables, as K1=V1,K2=V2
         metadata: metadata of the job, as K1=V1,K2=V2
         max_retries: how often a failed job is started again
-        rdzv_port: port on the host of the first node at which the nodes meet; one node alone takes a free port
+        rdzv_port: port on the host of the first node at which the nodes meet; where the scheduler has chosen one
+            (TORCHX_RANK0_PORT), the default gives way to that; one node alone takes a free port
         rdzv_backend: how the nodes meet
         rdzv_conf: further settings of the backend, as k1=v1,k2=v2
         mounts: mounts, as type=bind,src=/host,dst=/job[,readonly][,type=...]
@@ -119,7 +122,7 @@ def torchrun(
         image=image,
         program=program,
         shape=shape,
-        resource=resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
+        resource=replica_resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
         rendezvous=Rendezvous(rdzv_backend, rdzv_port, rdzv_conf),
         tee=tee,
         env=job_env(env, named.experiment_name, debug),
@@ -166,7 +169,8 @@ def ddp(
         env: environment variables, as K1=V1,K2=V2
         metadata: metadata of the job, as K1=V1,K2=V2
         max_retries: how often a failed job is started again
-        rdzv_port: port on the host of the first node at which the nodes meet; one node alone takes a free port
+        rdzv_port: port on the host of the first node at which the nodes meet; where the scheduler has chosen one
+            (TORCHX_RANK0_PORT), the default gives way to that; one node alone takes a free port
         rdzv_backend: how the nodes meet
         rdzv_conf: further settings of the backend, as k1=v1,k2=v2
         mounts: mounts, as type=bind,src=/host,dst=/job[,readonly][,type=...]

@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 import torchx
-from torchx.specs import AppDef, Resource, Role, parse_mounts, resource
+from torchx.components._resources import replica_resource
+from torchx.specs import AppDef, Resource, Role, parse_mounts
 from torchx.specs.builders import ComponentArgsError
 from torchx.util.shlex import join
 
@@ -82,6 +83,10 @@ def sh(
         mounts: mounts, as type=bind,src=/host,dst=/job[,readonly][,type=...]
         entrypoint: the shell to use instead of sh
     """
+    if not args:
+        raise ComponentArgsError(
+            "component `sh`: there is nothing to run", hint="write the command after the options: utils.sh echo hello"
+        )
     role = Role(
         name="sh",
         image=image,
@@ -90,7 +95,7 @@ def sh(
         env=dict(env or {}),
         num_replicas=num_replicas,
         max_retries=max_retries,
-        resource=resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
+        resource=replica_resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
         mounts=parse_mounts(mounts or []),
     )
     return AppDef(name="sh", roles=[role])
@@ -139,7 +144,7 @@ def python(
         entrypoint="python",
         args=[word for word in program if word is not None] + list(args),
         num_replicas=num_replicas,
-        resource=resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
+        resource=replica_resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
         mounts=parse_mounts(mounts or []),
     )
     return AppDef(name=name, roles=[role])
@@ -173,7 +178,7 @@ def binary(
         entrypoint=entrypoint,
         args=list(args),
         num_replicas=num_replicas,
-        resource=resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
+        resource=replica_resource(cpu=cpu, gpu=gpu, memMB=memMB, h=h),
     )
     return AppDef(name=name, roles=[role])
 

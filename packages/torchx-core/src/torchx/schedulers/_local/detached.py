@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import marshal
 import os
-import resource
 import sys
 
 from torchx.schedulers._local import guardian, proctree
-from torchx.schedulers._local.files import SUPERVISOR_LOG, TOKEN_VARIABLE
+from torchx.schedulers._local.files import PORT_VARIABLE, SUPERVISOR_LOG, TOKEN_VARIABLE
+from torchx.schedulers._local.limits import free_port, raise_file_limit
 from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.supervisor import Supervisor
 
@@ -26,16 +26,17 @@ def main(answer_fd: int) -> None:
     os.set_inheritable(answer_fd, False)
     # What takes long and needs no order; as the guardian it adopts who is left when the supervisor is killed.
     proctree.become_subreaper()
+    port = free_port()
     order = _read_order(0)
     if order is None:
         return
     folder, request, environment = marshal.loads(order)
     os.environ.clear()
-    os.environ.update(environment, **{TOKEN_VARIABLE: request["token"]})
+    os.environ.update(environment, **{TOKEN_VARIABLE: request["token"], PORT_VARIABLE: str(port)})
     words = os.open(os.path.join(folder, SUPERVISOR_LOG), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     for fd in (1, 2):
         os.dup2(words, fd)
-    _raise_file_limit()
+    raise_file_limit()
     count = sum(len(role["replicas"]) for role in request["roles"])
     try:
         pipes = [[_pipe(), _pipe()] for _ in range(count)]
@@ -84,12 +85,3 @@ def _pipe() -> tuple[int, int]:
     read, write = os.pipe()
     os.set_blocking(read, False)
     return read, write
-
-
-def _raise_file_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 65536)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError):  # macOS refuses more than kern.maxfilesperproc
-        return

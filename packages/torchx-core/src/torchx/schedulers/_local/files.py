@@ -36,6 +36,12 @@ TERMINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 TOKEN_VARIABLE = "TORCHX_LOCAL_TOKEN"
 """Environment variable that marks every process of a job."""
 
+REPLICA_VARIABLE = "TORCHX_LOCAL_REPLICA"
+"""Environment variable that marks every process of one replica: its place among all replicas of the job."""
+
+PORT_VARIABLE = "TORCHX_RANK0_PORT"
+"""Environment variable with the port at which the replicas of a job may meet, a free one for each job."""
+
 
 def make_private(path: str) -> None:
     """Makes a folder, and those above it that are missing, all of them for their owner alone; it may exist already.

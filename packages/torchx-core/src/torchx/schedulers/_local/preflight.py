@@ -55,9 +55,9 @@ def program_of(role: str, param: ReplicaParam) -> str:
     own = os.path.dirname(sys.executable)
     if own and own not in path.split(os.pathsep):
         path = param.env["PATH"] = f"{path}{os.pathsep}{own}"
+    check_script(param.args, cwd, role)  # first: it is what the user wrote
     program = find_program(param.args[0], cwd, path, role)
     check_handed_on(param.args, cwd, path, role)
-    check_script(param.args, cwd, role)
     return program
 
 
@@ -129,7 +129,7 @@ def check_handed_on(args: Sequence[str], cwd: str, path: str, role: str) -> None
         UsageError: there is no such program, or it may not be run.
     """
     is_shell = os.path.basename(args[0]) in _SHELLS and len(args) > 3
-    if is_shell and args[1] == "-c" and args[2].startswith('exec "$0" '):
+    if is_shell and args[1] == "-c" and args[2].rpartition("; ")[2].startswith('exec "$0" '):
         find_program(args[3], cwd, path, role)
 
 

@@ -84,6 +84,24 @@ def family(roots: set[int], groups: set[int], keep: set[int]) -> list[int]:
     return [pid for pid in found if pid not in keep and not processes[pid].zombie]
 
 
+def marked_children(pid: int, markers: list[str]) -> list[int]:
+    """The children of a process that have all these ``NAME=value`` in their environment. Linux only: elsewhere none."""
+    if PORTABLE or has_no_children(pid):
+        return []
+    needles = [os.fsencode(marker) for marker in markers]
+    found = []
+    for process in snapshot().values():
+        if process.parent == pid and not process.zombie:
+            try:
+                with open(f"/proc/{process.pid}/environ", "rb") as file:
+                    entries = file.read().split(b"\0")
+            except OSError:  # it has ended
+                continue
+            if all(needle in entries for needle in needles):
+                found.append(process.pid)
+    return found
+
+
 def marked(marker: str) -> list[int]:
     """The processes that were started with ``NAME=value`` in their environment. Linux only: elsewhere none."""
     if PORTABLE:

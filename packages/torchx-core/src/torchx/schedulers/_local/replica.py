@@ -6,6 +6,8 @@ import os
 import resource
 import time
 
+from torchx.schedulers._local import proctree
+from torchx.schedulers._local.files import REPLICA_VARIABLE, TOKEN_VARIABLE
 from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.signals import signal, signal_name
 
@@ -38,6 +40,7 @@ class Replica:
         self.index = index
         self.spec = spec
         self.pipes = pipes
+        self.mark = f"{group.number}.{index}"
         self.output: Output | None = None
         self.pid = 0
         self.exit_code: int | None = None
@@ -65,7 +68,7 @@ class Replica:
             self.pid = os.posix_spawn(
                 spec["executable"],
                 spec["args"],
-                {**environment, **spec["env"]},
+                {**environment, **spec["env"], REPLICA_VARIABLE: self.mark},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, _null_input, 0),
                     (os.POSIX_SPAWN_DUP2, self.pipes[0][1], 1),
@@ -93,6 +96,16 @@ class Replica:
         else:
             self.state = "SUCCEEDED" if exit_code == 0 else "FAILED"
 
+    def clear(self, environment: dict[str, str]) -> None:
+        """Ends what the last attempt has left in sessions of its own, such as the workers of a killed ``torchrun``."""
+        markers = [f"{TOKEN_VARIABLE}={environment.get(TOKEN_VARIABLE)}", f"{REPLICA_VARIABLE}={self.mark}"]
+        for _ in range(100):
+            left = proctree.marked_children(os.getpid(), markers)
+            if not left:
+                return
+            proctree.send([*left, *proctree.family(set(left), set(), set())], signal.SIGKILL)
+            time.sleep(0.01)
+
     def failure(self) -> str:
         """One line on how the replica failed."""
         name = f"{self.group.role['name']}/{self.index}"
@@ -113,10 +126,16 @@ class Replica:
 
 
 class Group:
-    """The replicas of one role, and who of them is to be started again once it has stopped."""
+    """The replicas of one role, and who of them is to be started again once it has stopped.
 
-    def __init__(self, role: dict[str, Any]) -> None:
+    Args:
+        role: the role's part of the request.
+        number: its place there.
+    """
+
+    def __init__(self, role: dict[str, Any], number: int) -> None:
         self.role = role
+        self.number = number
         self.json_name = to_json(role["name"])
         self.replicas: list[Replica] = []
         self.restarts = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from torchx.errors import UsageError
 from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
 from torchx.schedulers._local.opts import Opts
 from torchx.schedulers.ids import random_id
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 ENV_RANK0_HOST = "TORCHX_RANK0_HOST"
 ENV_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 ERROR_FILE = "error.json"
+
+_ALWAYS_POSSIBLE = 16
+"""Number of replicas that is not worth a look at the system's limits."""
 
 
 @dataclass
@@ -91,6 +95,8 @@ def build_request(
     Raises:
         UsageError: the job can't run here, whatever happens.
     """
+    check_roles(app)
+    _check_number(app)
     opts = Opts.from_cfg(cfg)
     logs = (
         os.path.join(os.path.abspath(os.path.expanduser(opts.log_dir)), app_id)
@@ -99,7 +105,6 @@ def build_request(
     )
     request = PopenRequest(app_id=app_id, log_dir=logs, role_params={}, role_log_dirs={}, app=app)
     gpus = _gpus(app) if opts.auto_set_cuda_visible_devices else {}
-    check_roles(app)
     for role in app.roles:
         img_root = images.fetch_role(role)
         folder = os.path.join(logs, folder_name(role.name))
@@ -113,6 +118,21 @@ def build_request(
         for param, devices in zip(request.role_params[role.name], gpus.get(role.name, ()), strict=False):
             param.env.setdefault("CUDA_VISIBLE_DEVICES", devices)
     return request
+
+
+def _check_number(app: AppDef) -> None:
+    """Before anything is made for each of them."""
+    wanted = sum(role.num_replicas for role in app.roles)
+    if wanted <= _ALWAYS_POSSIBLE:
+        return
+    from torchx.schedulers._local.limits import most_replicas
+
+    most = max(most_replicas(), _ALWAYS_POSSIBLE)
+    if wanted > most:
+        raise UsageError(
+            f"the job has {wanted} replicas; on this machine {most} are possible",
+            hint="lower their number, or raise the hard limit of open files (`ulimit -Hn`)",
+        )
 
 
 def _gpus(app: AppDef) -> dict[str, list[str]]:

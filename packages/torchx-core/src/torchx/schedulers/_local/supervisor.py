@@ -56,7 +56,7 @@ class Supervisor:
         self._guardian_fd = guardian_fd
         self._tell = tell
         self._environment = dict(os.environ)  # looked up once: os.environ decodes at every look
-        self._groups = [Group(role) for role in request["roles"]]
+        self._groups = [Group(role, number) for number, role in enumerate(request["roles"])]
         self._replicas: list[Replica] = []
         for group in self._groups:
             for index, spec in enumerate(group.role["replicas"]):
@@ -216,6 +216,7 @@ class Supervisor:
         if decision == END:
             self._end("FAILED", replica.failure())
         elif decision == GO_ON:
+            replica.clear(self._environment)
             self._lost += f"{'; ' if self._lost else 'the job goes on without some: '}{replica.failure()}"
         elif policy == "REPLICA":
             replica.restarts += 1
@@ -231,6 +232,7 @@ class Supervisor:
 
     def _restart(self, group: Group) -> None:
         for replica in group.take_restarting():
+            replica.clear(self._environment)
             # The next attempt's first line is not the end of the last one's.
             for stream in replica.output.unended() if replica.output else ():
                 self._keep(replica, stream, b"\n")
