@@ -19,7 +19,7 @@ MODULES = {name: name.replace("-", "_") for name in BACKENDS} | {"torchx-core": 
 
 NEEDS = {
     "torchx-core": {"pluggy", "fsspec", "pyyaml", "docstring-parser", "rich", "shtab", "tomli"},
-    "torchx-docker": {"torchx-core", "docker"},
+    "torchx-docker": {"torchx-core", "docker", "requests", "zstandard", "isal"},
     "torchx-k8s": {"torchx-core", "kubernetes"},
     "torchx-slurm": {"torchx-core"},
     "torchx-lsf": {"torchx-core"},
