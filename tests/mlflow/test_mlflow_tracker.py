@@ -12,7 +12,7 @@ import pytest
 
 from torchx.errors import UsageError
 from torchx.tracker.api import Lineage, TrackerSource
-from torchx.tracker.mlflow import ARTIFACT_METADATA_TAG_PREFIX, MLflowTracker, create_tracker
+from torchx.tracker.mlflow import ARTIFACT_METADATA_TAG_PREFIX, MLflowStoreError, MLflowTracker, create_tracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     """URL of a store on disk."""
     monkeypatch.chdir(tmp_path)
     if request.param == "file":
-        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # the store is frozen, and refused by newer releases
+        monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
         return f"file://{tmp_path}/mlruns"
     shutil.copy(request.getfixturevalue("database"), tmp_path)
     return f"sqlite:///{tmp_path}/mlflow.db"
@@ -183,3 +183,11 @@ def test_created_from_a_url_a_file_and_the_environment(
     (tmp_path / "conf.json").write_text(json.dumps({"uri": store}))
     with pytest.raises(UsageError, match="no setting `uri`"):
         create_tracker(f"{tmp_path}/conf.json")
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////proc/nowhere/m.db", "nosuch://store", "file:///proc/nowhere"])
+def test_a_store_that_cannot_be_used_is_told_in_one_line(uri: str) -> None:
+    with pytest.raises(MLflowStoreError) as caught:
+        MLflowTracker(tracking_uri=uri)
+    assert uri in caught.value.message
+    assert "\n" not in caught.value.message

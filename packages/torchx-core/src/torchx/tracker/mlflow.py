@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torchx.errors import TorchXError, UsageError
@@ -39,6 +40,10 @@ class MLflowMissingError(TorchXError, ModuleNotFoundError):
     """MLflow is not installed."""
 
 
+class MLflowStoreError(TorchXError):
+    """MLflow can't use its store."""
+
+
 class MLflowTracker(TrackerBase):
     """Keeps runs in an MLflow tracking store.
 
@@ -50,6 +55,7 @@ class MLflowTracker(TrackerBase):
 
     Raises:
         MLflowMissingError: MLflow is not installed.
+        MLflowStoreError: MLflow can't use the store.
     """
 
     def __init__(
@@ -58,10 +64,10 @@ class MLflowTracker(TrackerBase):
         tracking_uri: str = DEFAULT_TRACKING_URI,
         artifact_location: str | None = None,
     ) -> None:
-        self._client = _new_client(tracking_uri)
-        self._experiment = self._find_or_make_experiment(
-            experiment_name or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT, artifact_location
-        )
+        experiment = experiment_name or os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+        with _store_errors(tracking_uri):
+            self._client = _new_client(tracking_uri)
+            self._experiment = self._find_or_make_experiment(experiment, artifact_location)
         self._run_ids: dict[str, str] = {}
 
     @property
@@ -246,7 +252,28 @@ def _new_client(tracking_uri: str) -> MlflowClient:
             "the tracker `mlflow` needs MLflow, which is not installed",
             hint="pip install 'torchx-core[mlflow]'",
         ) from e
+    if tracking_uri.startswith(("file:", "/", "./")):
+        # MLflow 3 refuses folders without this consent: it adds nothing to that store any more. Whoever names a folder
+        # has consented. https://mlflow.org/docs/latest/self-hosting/architecture/backend-store/
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     return MlflowClient(tracking_uri=tracking_uri)
+
+
+@contextmanager
+def _store_errors(tracking_uri: str) -> Iterator[None]:
+    """What MLflow raises, as one line that names the store."""
+    try:
+        yield
+    except TorchXError:
+        raise
+    except Exception as e:  # MLflow's own, a database's, a connection's
+        from torchx.util.masking import mask_text
+
+        reason = next((line.strip() for line in str(e).splitlines() if line.strip()), type(e).__name__)
+        raise MLflowStoreError(
+            f"the tracker `mlflow` can't use the store `{mask_text(tracking_uri)}`: {mask_text(reason)}",
+            hint="check the tracker's configuration: the URL of a folder (file:///...), a database or a server",
+        ) from e
 
 
 def _tagged(run: Run, prefix: str) -> Iterator[tuple[str, str]]:
