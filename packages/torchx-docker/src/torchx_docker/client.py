@@ -64,8 +64,19 @@ def connect(timeout: float = TIMEOUT) -> DockerClient:
     sdk = _sdk()
     settings = _connection_settings()
     with engine_errors("connect"):
+        _knock(cast("str", settings.get("base_url")) or "unix:///var/run/docker.sock", timeout)
         # Without `version` the SDK asks the engine for it: the first contact.
         return cast("DockerClient", sdk.DockerClient(version="auto", timeout=timeout, **settings))
+
+
+def _knock(address: str, timeout: float) -> None:
+    """Connects to a local socket once: where nobody listens, the SDK would leave its own socket unclosed."""
+    if address.startswith("unix://"):
+        import socket
+
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(timeout)
+            knock.connect(address.removeprefix("unix://"))
 
 
 @contextlib.contextmanager
