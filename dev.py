@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent
 TOOLS = ROOT / ".cache" / "uv"
 VENV = ROOT / ".venv"
 UV = "uv>=0.7,<1"
+UNKNOWN_ISSUER = ("UnknownIssuer", "invalid peer certificate")
+"""What uv says of a certificate that it can't check with its own list of authorities."""
 
 
 def main(argv: list[str]) -> int:
@@ -71,7 +73,14 @@ def sync(*args: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
     environment.setdefault("UV_PYTHON_DOWNLOADS", "never")
     command = [find_uv(), "sync", "--locked", "--quiet", "--python", sys.executable, *args]
-    subprocess.run(command, cwd=ROOT, check=True, env=environment)
+    done = subprocess.run(command, cwd=ROOT, check=False, env=environment, stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0 and any(word in done.stderr for word in UNKNOWN_ISSUER):
+        # Behind a proxy that reads TLS: its certificate is among the system's, as pip knows, but not among uv's own.
+        # Not from the start: a small machine may have none. The second name is that of newer releases.
+        environment.update(UV_NATIVE_TLS="true", UV_SYSTEM_CERTS="true")
+        done = subprocess.run(command, cwd=ROOT, check=False, env=environment, stderr=subprocess.PIPE, text=True)
+    sys.stderr.write(done.stderr)
+    done.check_returncode()
 
 
 def tool(name: str) -> str:

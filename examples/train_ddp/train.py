@@ -6,7 +6,10 @@ It needs no GPU and no data set: the data is made by the script, the processes t
 
 or launched, with two nodes of two processes each, on this machine::
 
-    torchx run -s local_cwd dist.ddp -j 2x2 --script train.py -- --checkpoint /tmp/ddp.pt
+    torchx run -s local_cwd dist.ddp -j 2x2 --script train.py
+
+The model is saved after every epoch, where the first line of rank 0 says; ``-- --checkpoint FILE`` chooses another
+place, from which a later job goes on.
 """
 
 from __future__ import annotations
@@ -37,10 +40,19 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=0.01, help="learning rate")
     parser.add_argument("--seed", type=int, default=0, help="seed of the data, the weights and the shuffling")
     parser.add_argument(
-        "--checkpoint", type=Path, help="file to save the model to after every epoch, and to resume from"
+        "--checkpoint",
+        type=Path,
+        default=default_checkpoint(),
+        help="file to save the model to after every epoch, and to resume from (default: %(default)s)",
     )
     parser.add_argument("--fail-rank", type=int, help="rank that raises an error after the first epoch, to see one")
     return parser.parse_args(argv)
+
+
+def default_checkpoint() -> Path:
+    """A file of this job's own in the folder for temporary files: where the job is started again, it goes on."""
+    job = os.environ.get("TORCHX_JOB_ID", f"process-{os.getpid()}").rpartition("/")[2]
+    return Path(tempfile.gettempdir()) / "train_ddp" / f"{job}.pt"
 
 
 def make_data(samples: int, seed: int) -> TensorDataset:
@@ -103,6 +115,8 @@ def say(line: str) -> None:
 def train(args: argparse.Namespace) -> None:
     rank, world_size = dist.get_rank(), dist.get_world_size()
     say(f"rank {rank} of {world_size} has joined")
+    if rank == 0:
+        say(f"checkpoint: {args.checkpoint}")
     torch.manual_seed(args.seed)
     model = DistributedDataParallel(make_model())
     optimizer = torch.optim.Adam(model.parameters(), lr=args.lr)
@@ -111,12 +125,12 @@ def train(args: argparse.Namespace) -> None:
     batches = DataLoader(data, batch_size=args.batch_size, sampler=sampler)
 
     # Every rank reads the checkpoint: on several machines it has to be on a file system that they share.
-    start = resume(args.checkpoint, model.module, optimizer) if args.checkpoint and args.checkpoint.exists() else 0
+    start = resume(args.checkpoint, model.module, optimizer) if args.checkpoint.exists() else 0
     for epoch in range(start, args.epochs):
         sampler.set_epoch(epoch)
         loss = train_epoch(model, optimizer, batches)
         say(f"rank {rank} epoch {epoch} loss {loss:.6f}")
-        if args.checkpoint and rank == 0:
+        if rank == 0:
             save(args.checkpoint, epoch, model.module, optimizer)
         if rank == args.fail_rank:
             raise RuntimeError(f"rank {rank} was asked to fail")

@@ -137,6 +137,15 @@ def test_the_checkpoint_is_written_and_resumed(trained: Job, checkpoint: Path, t
     assert torch.load(checkpoint, weights_only=True)["epoch"] == 4
 
 
+def test_without_a_place_the_checkpoint_is_where_the_output_says(failed: Job) -> None:
+    said = re.search(r"checkpoint: (.+)$", failed.run.stderr, re.MULTILINE)
+    assert said is not None
+    assert Path(said[1]).stem == failed.handle.rpartition("/")[2]
+    saved = torch.load(said[1], weights_only=True)
+    Path(said[1]).unlink()
+    assert saved["epoch"] == 0
+
+
 def test_a_rank_that_raises_fails_the_job(failed: Job) -> None:
     assert failed.run.returncode == 1
     assert failed.status()["state"] == "FAILED"

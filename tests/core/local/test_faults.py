@@ -111,9 +111,22 @@ def test_killing_both_watchers_is_found_out_by_who_looks(jobs: Jobs) -> None:
     described = jobs.wait(app_id, timeout=10)
     assert (described.state, described.msg) == (
         AppState.FAILED,
-        "the job's supervisor process is gone; its replicas were killed",
+        "the job's supervisor and guardian processes are gone; all that could be found of the job was killed, "
+        "but a process that had left its session and its environment may still run",
     )
     assert jobs.processes(app_id) == []
+
+
+def test_killing_both_watchers_leaves_nobody_who_has_another_environment(jobs: Jobs) -> None:
+    mine = f"sleep 10000.{os.getpid()}"
+    app_id = jobs.submit(shell(f"echo up; (env -i {mine} &); exec env -i {mine}", num_replicas=2))
+    until(lambda: jobs.lines(app_id) and _anybody(mine))
+    for pid in jobs.watchers(app_id):
+        os.kill(pid, signal.SIGSTOP)
+    for pid in jobs.watchers(app_id):
+        os.kill(pid, signal.SIGKILL)
+    assert jobs.wait(app_id, timeout=10).state is AppState.FAILED
+    assert not _anybody(mine)
 
 
 def test_lines_in_the_pipe_survive_the_supervisor(jobs: Jobs) -> None:

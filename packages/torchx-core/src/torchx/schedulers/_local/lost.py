@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def lost_message(code: int | None) -> str:
     """One line on how the supervisor ended; ``code`` is None where nobody saw it."""
     if code is None:
-        return "the job's supervisor process is gone; its replicas were killed"
+        return (
+            "the job's supervisor and guardian processes are gone; all that could be found of the job was killed, "
+            "but a process that had left its session and its environment may still run"
+        )
     if code < 0:
         return f"the job's supervisor process was killed by {signal_name(-code)}; its replicas were killed with it"
     return f"the job's supervisor process failed (exit code {code}, see {SUPERVISOR_LOG}); its replicas were killed"

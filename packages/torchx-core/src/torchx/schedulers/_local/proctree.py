@@ -119,6 +119,28 @@ def marked(marker: str) -> list[int]:
     return found
 
 
+def in_session_of(pid: int, start: str | None) -> list[int]:
+    """The processes in the session that a process led which is gone. Linux only: elsewhere none.
+
+    Args:
+        pid: the leader; no later process gets its id while its session has members.
+        start: when it started.
+    """
+    if PORTABLE or start_time(pid) not in (None, start):  # nobody was left, and the id is somebody else's now
+        return []
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    fields = file.read().rsplit(b")", 1)[1].split()
+            except (OSError, IndexError):  # it has ended
+                continue
+            if int(fields[3]) == pid and fields[0] not in b"ZX":
+                found.append(int(name))
+    return found
+
+
 def groups_of(pids: list[int]) -> set[int]:
     """The process group ids of some processes."""
     found = set()

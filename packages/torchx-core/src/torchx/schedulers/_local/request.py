@@ -106,6 +106,8 @@ def build_request(
     request = PopenRequest(app_id=app_id, log_dir=logs, role_params={}, role_log_dirs={}, app=app)
     gpus = _gpus(app) if opts.auto_set_cuda_visible_devices else {}
     for role in app.roles:
+        if role.mounts:
+            _warn_of_mounts(role)
         img_root = images.fetch_role(role)
         folder = os.path.join(logs, folder_name(role.name))
         dirs = [f"{folder}/{k}" for k in range(role.num_replicas)]
@@ -132,6 +134,27 @@ def _check_number(app: AppDef) -> None:
         raise UsageError(
             f"the job has {wanted} replicas; on this machine {most} are possible",
             hint="lower their number, or raise the hard limit of open files (`ulimit -Hn`)",
+        )
+
+
+def _warn_of_mounts(role: Role) -> None:
+    """Says which mounts of a role its processes will not see: all but what is there already, at the same path."""
+    from torchx.specs.api import BindMount, DeviceMount
+
+    missing = [
+        mount.dst_path
+        for mount in role.mounts
+        if not isinstance(mount, (BindMount, DeviceMount))
+        or os.path.realpath(mount.src_path) != os.path.realpath(mount.dst_path)
+        or not os.path.exists(mount.dst_path)
+    ]
+    if missing:
+        import logging
+
+        logging.getLogger(__name__).warning(
+            "this scheduler mounts nothing: role `%s` will not find %s",
+            role.name,
+            ", ".join(f"`{path}`" for path in missing),
         )
 
 

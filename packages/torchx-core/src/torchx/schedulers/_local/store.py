@@ -223,6 +223,8 @@ class Store:
                     if proctree.PORTABLE
                     else set()
                 )
+                if state.get("supervisor"):  # with them those who were given another environment
+                    groups |= proctree.groups_of(proctree.in_session_of(*state["supervisor"]))
                 proctree.kill_all(set(), groups, set(), timeout=10, marker=f"{TOKEN_VARIABLE}={request['token']}")
             state = mark_failed(
                 state, "the machine was restarted while the job ran" if rebooted else lost_message(None)
