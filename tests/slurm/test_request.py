@@ -22,6 +22,7 @@ from torchx.specs.api import (
 )
 from torchx.specs.overlays import DEL, OverlayError
 from torchx.testing.hostile import HOSTILE_NAMES
+from torchx.util.folder_names import folder_name
 from torchx_slurm.scheduler import SlurmScheduler, create_scheduler
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def test_names_are_one_word_and_no_part_of_the_script(name: str) -> None:
     made = request(a_role(name), name=name)
     assert len([word for word in made.argv("/f") if word.startswith("--job-name=")]) == 1
     script = made.scripts("/f")["job.sh"]
-    assert name not in script or name == "-rf"
+    assert name not in script or folder_name(name) == name
     assert "touch pwned" not in script
 
 
@@ -208,7 +209,7 @@ def test_overlay_that_is_no_option_is_refused(overlay: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("policy", "where"),
-    [(RetryPolicy.APPLICATION, "(role 0 0 2 srun"), (RetryPolicy.ROLE, "(role 0 2 0 srun")],
+    [(RetryPolicy.APPLICATION, "(role /f/logs/worker 0 2 srun"), (RetryPolicy.ROLE, "(role /f/logs/worker 2 0 srun")],
     ids=lambda value: value.name if isinstance(value, RetryPolicy) else "",
 )
 def test_retries_of_job_and_role(policy: RetryPolicy, where: str) -> None:

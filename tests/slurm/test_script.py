@@ -117,6 +117,24 @@ def test_roles_that_fail_at_once_end_the_job_once(site: Site) -> None:
     assert site.run(job) == 3
 
 
+@pytest.mark.parametrize(("failures", "code"), [(1, 0), (9, 1)], ids=["comes back", "stays away"])
+def test_role_that_srun_could_not_start_is_started_when_the_controller_is_back(
+    site: Site, failures: int, code: int
+) -> None:
+    """Once a replica has begun, a failure is the role's own."""
+    srun = site.folder / "bin" / "srun"
+    tries = site.folder / "tries"
+    away = f'[ "$(cat {tries} 2>/dev/null | wc -l)" -le {failures} ] && exit 1'
+    srun.write_text(SRUN.replace("n=1\n", f"echo try >>{tries}\n{away}\nn=1\n", 1))
+    (site.folder / "bin" / "squeue").write_text(f"#!/bin/sh\n[ -e {tries} ]\n")
+    (site.folder / "bin" / "squeue").chmod(0o755)
+    job = site.job(a_role("echo once"))
+    assert site.run(job) == code
+    assert len(tries.read_text().splitlines()) == (2 if code == 0 else 3)
+    log = job / "logs/worker/0/stdout.log"
+    assert (log.read_text() if log.exists() else "") == ("once\n" if code == 0 else "")
+
+
 def test_host_of_replica_0_is_an_address_that_can_be_reached(site: Site) -> None:
     job = site.job(a_role("echo $TORCHX_RANK0_HOST"))
     site.run(job)

@@ -87,11 +87,14 @@ class SlurmBatchRequest(BatchRequest):
         return [*argv, f"{folder}/{SCRIPT_FILE}"]
 
     def scripts(self, folder: str) -> dict[str, str]:
-        steps = [RoleStep(option_words(role.srun), role.restarts, role.requeues) for role in self.roles]
+        logs = [f"{folder}/{LOGS_FOLDER}/{folder_name(role.name)}" for role in self.roles]
+        steps = [
+            RoleStep(option_words(role.srun), logs[index], role.restarts, role.requeues)
+            for index, role in enumerate(self.roles)
+        ]
         scripts = {SCRIPT_FILE: batch_script(steps, folder=folder)}
         for index, role in enumerate(self.roles):
-            logs = f"{folder}/{LOGS_FOLDER}/{folder_name(role.name)}"
-            scripts[f"role-{index}.sh"] = replica_script(role.command, logs=logs, replica='"$SLURM_PROCID"')
+            scripts[f"role-{index}.sh"] = replica_script(role.command, logs=logs[index], replica='"$SLURM_PROCID"')
         return scripts
 
     def render(self) -> str:

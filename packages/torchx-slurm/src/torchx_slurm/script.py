@@ -67,11 +67,25 @@ give_up() {{  # a role has failed for good
   finish "$code"
 }}
 
-role() {{  # its number, how often it starts again here, how often the job is queued again; then the command
-  left=$2 requeues=$3 code=0
+not_begun() {{  # whether srun has started no replica of a role at all, as when slurmctld was away; waits for it then
+  grep -qs "^start $attempt " "$1"/*/state && return 1
+  waited=0
+  until squeue --noheader --jobs="$SLURM_JOB_ID" >/dev/null 2>&1 || [ "$waited" -gt 600 ]; do
+    waited=$((waited + 5))
+    sleep 5
+  done
+  sleep 1
+}}
+
+role() {{  # its log folder, how often it starts again here, how often the job is queued again; then the command
+  logs=$1 left=$2 requeues=$3 code=0 launches=2
   shift 3
   while :; do
     "$@" && exit 0 || code=$?
+    if [ "$launches" -gt 0 ] && not_begun "$logs"; then
+      launches=$((launches - 1))
+      continue
+    fi
     [ "$left" -gt 0 ] || break
     left=$((left - 1))
   done
@@ -85,7 +99,7 @@ trap give_up ALRM
 
 ROLE = """\
 host=$(address "${nodes}")
-(role {index} {restarts} {requeues} {srun} sh "$folder/role-{index}.sh" "$SLURM_JOB_ID" "$host" "$attempt") &
+(role {logs} {restarts} {requeues} {srun} sh "$folder/role-{index}.sh" "$SLURM_JOB_ID" "$host" "$attempt") &
 pids="$pids $!"
 """
 
@@ -103,11 +117,13 @@ class RoleStep:
 
     Attributes:
         srun: the options of ``srun``.
+        logs: the folder of the role's logs.
         restarts: how often the role is started again in its place.
         requeues: how often its failure puts the job back into the queue.
     """
 
     srun: list[str]
+    logs: str
     restarts: int = 0
     requeues: int = 0
 
@@ -130,6 +146,7 @@ def batch_script(steps: Sequence[RoleStep], *, folder: str) -> str:
             ROLE.format(
                 nodes=f"SLURM_JOB_NODELIST_HET_GROUP_{index}" if several else "SLURM_JOB_NODELIST",
                 index=index,
+                logs=quote(step.logs),
                 restarts=step.restarts,
                 requeues=step.requeues,
                 srun=" ".join(quote(word) for word in ("srun", *group, *step.srun)),
