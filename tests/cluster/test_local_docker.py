@@ -281,6 +281,17 @@ def test_another_shell_sees_follows_lists_cancels_and_deletes(jobs: Docker) -> N
     assert torchx("status", handle).returncode != 0
 
 
+def test_the_workspace_is_built_into_the_image(jobs: Docker, tmp_path: Path) -> None:
+    (tmp_path / "data.txt").write_text("from the workspace\n")
+    job = ("utils.sh", "--image", jobs.image, "cat", "data.txt")
+    done = torchx("run", "-s", "local_docker", "--workspace", str(tmp_path), "--wait", "--log", *job)
+    assert done.returncode == 0, done.stderr
+    assert "sh/0 from the workspace" in done.stderr
+    jobs.ids.append(done.stdout.splitlines()[0].rpartition("/")[2])
+    described = jobs.describe(jobs.ids[-1])
+    assert described.roles[0].image.startswith("sha256:")
+
+
 def test_the_doctor_asks_the_engine(jobs: Docker) -> None:
     told = torchx("doctor", "torchx-docker").stdout
     assert "scheduler local_docker: answers" in told, told
