@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pexpect
 import pytest
 
-from tests.core.cli.support import TORCHX, Cli, FarJobs, Site, environment
+from tests.core.cli.support import TORCHX, Cli, FarJobs, Outcome, Site, environment
+from torchx.runner import get_runner
+from torchx.specs import AppDef, Role
 from torchx.tracker.backend.fsspec import create
 
 if TYPE_CHECKING:
@@ -29,12 +34,37 @@ def on_terminal(*argv: str, **env: str) -> str:
     return str(child.before)
 
 
+def locked_out(home: Path, argv: list[str]) -> Outcome:
+    """Runs a command over a ``TORCHX_HOME`` that it can't enter, as root without root's right to enter all folders."""
+    rights = "-dac_override,-dac_read_search"
+    powerless = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"] if os.getuid() == 0 else []
+    home.chmod(0o000)
+    try:
+        done = subprocess.run(
+            [*powerless, *TORCHX, *argv],
+            env=environment(TORCHX_HOME=str(home)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        home.chmod(0o700)
+    return Outcome(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
 def test_list_has_a_line_for_each_job(cli: Cli, far: FarJobs) -> None:
     far.add("one", "RUNNING")
     far.add("two", "FAILED")
     assert cli("list", "-s", "far").lines == ["far://torchx/one\tRUNNING\tone", "far://torchx/two\tFAILED\ttwo"]
     records = [json.loads(line) for line in cli("list", "-s", "far", "--json").lines]
-    assert records[1] == {"app_handle": "far://torchx/two", "app_id": "two", "state": "FAILED", "name": "two"}
+    assert records[1] == {
+        "app_handle": "far://torchx/two",
+        "app_id": "two",
+        "state": "FAILED",
+        "name": "two",
+        "submitted": None,
+    }
 
 
 def test_list_takes_its_scheduler_from_the_configuration(cli: Cli, far: FarJobs, workdir: Path) -> None:
@@ -47,8 +77,41 @@ def test_list_takes_its_scheduler_from_the_configuration(cli: Cli, far: FarJobs,
 
 
 def test_list_of_local_jobs(cli: Cli) -> None:
+    begin = int(time.time())
     handle = cli("run", "utils.echo").lines[0]
-    assert cli("list").lines == [f"{handle}\tSUCCEEDED\techo"]
+    (row,) = cli("list").lines
+    *columns, submitted = row.split("\t")
+    assert columns == [handle, "SUCCEEDED", "echo"]
+    told = datetime.strptime(submitted, "%Y-%m-%d %H:%M:%S%z").timestamp()
+    assert begin <= told <= time.time()
+    assert cli("list", "--json").json()["submitted"] == submitted.replace(" ", "T")
+    assert on_terminal("list").split("  ")[0] == submitted
+
+
+def test_list_of_local_jobs_begins_with_the_newest(cli: Cli, tmp_path: Path) -> None:
+    handles = [cli("run", "--no-log", "utils.echo").lines[0] for _ in range(3)]
+    for age, handle in enumerate(handles):
+        file = tmp_path / "torchx_home" / "local" / handle.rpartition("/")[2] / "request.json"
+        os.utime(file, (1e9 - age, 1e9 - age))
+    assert [line.split("\t")[0] for line in cli("list").lines] == handles
+
+
+def test_list_tells_names_as_they_were_given(cli: Cli) -> None:
+    names = ["a/b", "my-job", "plain", "x" * 120]
+    with get_runner() as runner:
+        for name in names:
+            runner.run(AppDef(name, [Role("r", image="", entrypoint="true")]), "local_cwd")
+    assert sorted(line.split("\t")[2] for line in cli("list").lines) == sorted(names)
+
+
+def test_a_home_that_cannot_be_read_is_no_job_of_somebody_elses(tmp_path: Path) -> None:
+    home = tmp_path / "closed"
+    (home / "local").mkdir(parents=True)
+    for argv in (["list"], ["status", "local_cwd://torchx/a"], ["run", "utils.echo"]):
+        done = locked_out(home, argv)
+        assert done.code == 1
+        assert "Permission denied" in done.error
+        assert done.hint == "set TORCHX_HOME to a folder of your own"
 
 
 def test_list_refuses_unknown_options(cli: Cli, far: FarJobs) -> None:

@@ -178,3 +178,11 @@ def test_every_line_of_a_block_gets_the_prefix(lines: list[bytes], ended: bool) 
     block = b"\n".join(lines) + (b"\n" if ended or not lines[-1] else b"")
     expected = block.removesuffix(b"\n").split(b"\n")
     assert LogPrinter(io.StringIO()).prefixed(("r", 3), block) == b"".join(b"r/3 " + line + b"\n" for line in expected)
+
+
+def test_what_users_map_to_nothing_is_shown() -> None:
+    role = Role("r", image="", env={"EMPTY": "", "A": "1"}, workspace=Workspace({"/code": "", "/lib": "lib"}))
+    text = app_to_text(AppDef("a", [role]))
+    assert 'workspace:\n      projects:\n        /code: ""\n        /lib: lib\n' in f"{text}\n"
+    assert 'env:\n      EMPTY: ""\n' in text
+    assert "image" not in text

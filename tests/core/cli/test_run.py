@@ -536,3 +536,14 @@ def part(n):
     assert "DEBUG" in done.hint
     done = cli("run", "bad.py:broken", "--n", "1")
     assert done.error.startswith(f"component `bad.py:broken` ({workdir}/bad.py:9) failed: FileNotFoundError: [Errno 2]")
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [("fm", "did you mean `fn`?"), ("something", "it has functions that are no valid components: fn")],
+)
+def test_functions_that_are_no_valid_components_are_no_secret(cli: Cli, workdir: Path, asked: str, hint: str) -> None:
+    (workdir / "bad.py").write_text("def fn(x):\n    return x\n")
+    done = cli("run", f"bad.py:{asked}")
+    assert (done.code, done.hint) == (2, hint)
+    assert "not a valid component" in cli("run", "bad.py:fn").error

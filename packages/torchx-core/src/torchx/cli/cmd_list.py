@@ -18,10 +18,10 @@ STATE_WIDTH = len("UNSUBMITTED") + 2
 
 
 class CmdList(SubCommand):
-    """Lists the jobs of a scheduler: handle, state and name, one job a line.
+    """Lists the jobs of a scheduler: handle, state, name and, where it is known, when the job was submitted.
 
-    The lines come as the scheduler tells of the jobs. Away from a terminal tabs separate the columns; ``--json`` prints
-    one JSON object a line.
+    The lines come as the scheduler tells of the jobs; those of this machine newest first. Away from a terminal tabs
+    separate the columns; ``--json`` prints one JSON object a line.
     """
 
     needs_config = False
@@ -71,13 +71,30 @@ def _cfg(runner: Runner, scheduler: str, text: str) -> dict[str, CfgVal] | None:
 
 
 def _row(app: ListAppResponse, terminal: bool) -> str:
-    from torchx.cli.output import paint_state
+    from torchx.cli.output import cell, paint_state
 
+    state, name, when = str(app.state), cell(app.name), _when(app, " ")
     if terminal:
-        padding = " " * (STATE_WIDTH - len(str(app.state)))
-        return f"{paint_state(str(app.state), sys.stdout)}{padding}{app.app_handle}  {app.name}".rstrip() + "\n"
-    return f"{app.app_handle}\t{app.state}\t{app.name}\n"
+        padding = " " * (STATE_WIDTH - len(state))
+        row = [when, f"{paint_state(state, sys.stdout)}{padding}{app.app_handle}", name]
+        return "  ".join(filter(None, row)) + "\n"
+    return "\t".join([app.app_handle, state, name, *filter(None, [when])]) + "\n"
 
 
-def _to_plain(app: ListAppResponse) -> dict[str, str]:
-    return {"app_handle": app.app_handle, "app_id": app.app_id, "state": str(app.state), "name": app.name}
+def _to_plain(app: ListAppResponse) -> dict[str, str | None]:
+    return {
+        "app_handle": app.app_handle,
+        "app_id": app.app_id,
+        "state": str(app.state),
+        "name": app.name,
+        "submitted": _when(app, "T") or None,
+    }
+
+
+def _when(app: ListAppResponse, separator: str) -> str:
+    """When the job was submitted: the local time, with its difference from UTC; empty where it is not known."""
+    import time
+
+    if app.submitted is None:
+        return ""
+    return time.strftime(f"%Y-%m-%d{separator}%H:%M:%S%z", time.localtime(app.submitted))

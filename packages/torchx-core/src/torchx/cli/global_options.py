@@ -67,6 +67,16 @@ def split_argv(argv: Sequence[str]) -> GlobalOptions:
     return options
 
 
+def is_global_option(name: str) -> bool:
+    """Whether an option is one that stands ahead of the command."""
+    return name.replace("_", "-") in _NAMES
+
+
+def takes_value(name: str) -> bool:
+    """Whether an option that stands ahead of the command is followed by a value."""
+    return name.replace("_", "-") == "--log-level"
+
+
 def _complete(name: str) -> str:
     wanted = name.replace("_", "-")
     matches = [known for known in _NAMES if known == wanted or (len(wanted) > 2 and known.startswith(wanted))]

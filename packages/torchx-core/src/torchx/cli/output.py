@@ -57,7 +57,7 @@ def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         _print_rich_table(headers, rows)
         return
     for row in rows:
-        write("\t".join(_cell(value) for value in row) + "\n")
+        write("\t".join(cell(value) for value in row) + "\n")
 
 
 def is_terminal() -> bool:
@@ -83,11 +83,11 @@ def _print_rich_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) 
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
-        table.add_row(*(Text.from_ansi(paint_state(_cell(value), sys.stdout)) for value in row))
+        table.add_row(*(Text.from_ansi(paint_state(cell(value), sys.stdout)) for value in row))
     Console(file=sys.stdout, highlight=False).print(table)
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """A value in one line: it is the line ends and tabs that separate rows and cells."""
     return "" if value is None else " ".join(str(value).split()) if _has_breaks(str(value)) else str(value)
 

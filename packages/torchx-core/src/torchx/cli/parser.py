@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from torchx.cli.global_options import is_global_option, takes_value
 from torchx.errors import UsageError, nearest
 
 TYPE_CHECKING = False
@@ -55,7 +56,7 @@ class TorchXArgumentParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Prints the mistake and ends the program with status 2."""
-        self._exit(UsageError(message, hint=f"see `{self.prog} --help`"))
+        self._exit(UsageError(_in_our_words(message), hint=f"see `{self.prog} --help`"))
 
     def option_strings(self) -> list[str]:
         """All long options as they are shown in help, for hints."""
@@ -71,9 +72,21 @@ class TorchXArgumentParser(argparse.ArgumentParser):
         if not word.startswith("-"):
             self._exit(UsageError(f"unexpected argument `{word}`", hint=f"see `{self.prog} --help`"))
         name = word.partition("=")[0]
-        near = nearest(name, self.option_strings())
+        if is_global_option(name):
+            option = word if "=" in word or not takes_value(name) else f"{word} ..."
+            first = f"torchx {option} {self.prog.rpartition(' ')[2]} ..."
+            self._exit(UsageError(f"the option `{name}` goes ahead of the command", hint=f"`{first}`"))
+        near = self._near(name)
         hint = " ".join(filter(None, (near, self.unknown_hint.replace("{word}", word)))) or f"see `{self.prog} --help`"
         self._exit(UsageError(f"unknown option `{name}` of `{self.prog}`", hint=hint))
+
+    def _near(self, name: str) -> str | None:
+        import difflib
+
+        # The dashes are left out: they would make all short names look alike.
+        bare = {option.lstrip("-").replace("_", "-"): option for option in self.option_strings()}
+        near = difflib.get_close_matches(name.lstrip("-").replace("_", "-"), [*bare], n=3, cutoff=0.6)
+        return f"did you mean {' or '.join(f'`{bare[n]}`' for n in near)}?" if near else None
 
     def _add_twins(self) -> None:
         for option, action in list(self._option_string_actions.items()):
@@ -114,6 +127,16 @@ class TorchXArgumentParser(argparse.ArgumentParser):
         if action is None:
             return 0
         return 1 if action.nargs is None else action.nargs if isinstance(action.nargs, int) else 0
+
+
+def _in_our_words(message: str) -> str:
+    """What argparse says of an option and its value, as the rest of the command line says it."""
+    import re
+
+    found = re.fullmatch(r"argument (\S+): (expected one argument|ignored explicit argument .*)", message)
+    if found is None:
+        return message
+    return f"the option `{found[1]}` {'needs a' if found[2].startswith('expected') else 'takes no'} value"
 
 
 class TorchXHelpFormatter(argparse.RawDescriptionHelpFormatter):

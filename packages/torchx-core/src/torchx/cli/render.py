@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from torchx.specs import AppDef, AppDryRunInfo, AppStatus, CfgVal
 
 _MOUNT_TYPES = {"BindMount": "bind", "VolumeMount": "volume", "DeviceMount": "device"}
+_USERS_MAPPINGS = frozenset({"projects", "env", "metadata"})
+"""Fields whose keys are the user's."""
+
 _BARE_SIGNS = frozenset("_./$%+~@:=,-")
 _LEADING_SIGNS = frozenset("_./$%+~")
 _YAML_WORDS = frozenset(["true", "false", "yes", "no", "on", "off", "null", "~", "y", "n"])
@@ -118,24 +121,25 @@ def plain_to_text(value: Mapping[str, Any]) -> str:
     return "\n".join(_mapping_lines(value))
 
 
-def _mapping_lines(value: Mapping[str, Any]) -> Iterator[str]:
+def _mapping_lines(value: Mapping[str, Any], keep_empty: bool = False) -> Iterator[str]:
     for key, item in value.items():
-        if item is None or item == "" or item == [] or item == {}:
+        if item is None or item == [] or item == {} or (item == "" and not keep_empty):
             continue
         if isinstance(item, (Mapping, list)):
             yield f"{_scalar(key)}:"
-            yield from (f"  {line}" for line in _nested_lines(item))
+            # Below the fields of a job, an empty text is a value as any other: a project that is mapped to the root.
+            yield from (f"  {line}" for line in _nested_lines(item, keep_empty or key in _USERS_MAPPINGS))
         else:
             yield f"{_scalar(key)}: {_scalar(item)}"
 
 
-def _nested_lines(value: Any) -> Iterator[str]:
+def _nested_lines(value: Any, keep_empty: bool = False) -> Iterator[str]:
     if isinstance(value, Mapping):
-        yield from _mapping_lines(value)
+        yield from _mapping_lines(value, keep_empty)
         return
     for item in value:
         if isinstance(item, (Mapping, list)):
-            lines = list(_nested_lines(item)) or ["[]" if isinstance(item, list) else "{}"]
+            lines = list(_nested_lines(item, keep_empty)) or ["[]" if isinstance(item, list) else "{}"]
             yield f"- {lines[0]}"
             yield from (f"  {line}" for line in lines[1:])
         else:

@@ -93,12 +93,16 @@ class DescribeAppResponse:
 
 @dataclass
 class ListAppResponse:
-    """One row of a job listing. The runner fills in ``app_handle``."""
+    """One row of a job listing. The runner fills in ``app_handle``.
+
+    ``submitted`` is when the job was submitted, in seconds since the epoch; None where that is not known.
+    """
 
     app_id: str
     state: AppState
     app_handle: str = "<NOT_SET>"
     name: str = ""
+    submitted: Optional[float] = None
 
 
 class Scheduler(abc.ABC, Generic[T]):

@@ -58,6 +58,9 @@ __all__ = [
 AppId = str
 LocalOpts = Opts
 
+MAX_NAME_IN_ID = 100
+"""How much of a job's name goes into its id."""
+
 DELETE_TIMEOUT = 15.0
 """Seconds that ``delete`` waits for a cancelled job's end."""
 
@@ -223,13 +226,25 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         return [*self.iter_list(cfg)]
 
     def iter_list(self, cfg: Mapping[str, CfgVal] | None = None) -> Iterator[ListAppResponse]:
-        for app_id in self._store.app_ids():
+        for app_id, submitted in self._store.newest_first():
             try:
                 state = self._store.state(app_id)
             except TorchXError:  # a record that is damaged, or somebody else's, hides no other job
                 state = {"state": "UNKNOWN"}
             if state is not None:
-                yield ListAppResponse(app_id=app_id, state=AppState[state["state"]], name=_name_of(app_id))
+                app_state = AppState[state["state"]]
+                yield ListAppResponse(app_id, app_state, name=self._name_of(app_id), submitted=submitted or None)
+
+    def _name_of(self, app_id: str) -> str:
+        """The job's name; read from its record only where the id may tell another one."""
+        plain = app_id.rpartition("-")[0]
+        if "-" not in plain and len(plain) < MAX_NAME_IN_ID:
+            return plain
+        try:
+            request = self._store.request(app_id)
+        except TorchXError:  # damaged, or somebody else's
+            request = None
+        return plain if request is None else str(request.get("name", plain))
 
     def _cancel_existing(self, app_id: str) -> None:
         self._store.cancel(app_id)
@@ -332,11 +347,7 @@ def _load_what_follows() -> None:
 def _new_app_id(name: str) -> str:
     """An id that is safe as the name of a folder and in an app handle."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "_-.") else "-" for c in name).strip(".-_")
-    return make_unique(plain[:100] or "app")
-
-
-def _name_of(app_id: str) -> str:
-    return app_id.rpartition("-")[0]
+    return make_unique(plain[:MAX_NAME_IN_ID] or "app")
 
 
 def _make_log_folder(path: str) -> None:

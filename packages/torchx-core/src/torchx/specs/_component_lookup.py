@@ -90,6 +90,15 @@ def components_in(module: ModuleType) -> Iterator[tuple[str, Callable[..., AppDe
             yield name, obj
 
 
+def functions_in(module: ModuleType) -> list[str]:
+    """The names of the public functions that the module itself defines."""
+    return [
+        name
+        for name, obj in sorted(vars(module).items())
+        if isinstance(obj, types.FunctionType) and not name.startswith("_") and obj.__module__ == module.__name__
+    ]
+
+
 def returns_app(fn: Callable[..., Any]) -> bool:
     """Whether the function is annotated to return an ``AppDef``."""
     import inspect

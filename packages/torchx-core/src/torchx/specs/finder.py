@@ -277,12 +277,18 @@ def _attribute(module: ModuleType, fn_name: str, place: str) -> Callable[..., Ap
     """The function or class of a module; ``place`` is what messages call the module."""
     fn = getattr(module, fn_name, None)
     if not _lookup.is_component_like(fn):
-        known = [name for name, _ in _lookup.components_in(module)]
-        raise ComponentNotFoundException(
-            f"{place} has no component `{fn_name}`",
-            hint=nearest(fn_name, known) or f"it has: {', '.join(known) or 'none'}",
-        )
+        raise ComponentNotFoundException(f"{place} has no component `{fn_name}`", hint=_other_names(fn_name, module))
     return fn
+
+
+def _other_names(name: str, module: ModuleType) -> str:
+    """A hint at what a module has, its functions that are no valid components included: asked for, they tell why."""
+    components = [known for known, _ in _lookup.components_in(module)]
+    functions = [known for known in _lookup.functions_in(module) if known not in components]
+    near = nearest(name, [*components, *functions])
+    if near or components or not functions:
+        return near or f"it has: {', '.join(components) or 'none'}"
+    return f"it has functions that are no valid components: {', '.join(functions)}"
 
 
 def _import(name: str) -> ModuleType | None:

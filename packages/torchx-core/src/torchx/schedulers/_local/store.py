@@ -24,7 +24,6 @@ from torchx.util.home import torchx_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 SPACE_PER_REPLICA = 1024
@@ -33,6 +32,9 @@ SPACE_PER_REPLICA = 1024
 
 class AppExistsError(TorchXError):
     """There is a job with this id already."""
+
+
+_OTHER_HOME = "set TORCHX_HOME to a folder of your own"
 
 
 class Store:
@@ -95,7 +97,7 @@ class Store:
                 raise AppExistsError(f"the job `{record['app_id']}` exists already") from error
             raise TorchXError(
                 f"can't write the job's records to {self.root}: {error.strerror}",
-                hint="free some space, or set TORCHX_HOME to a folder that can be written",
+                hint=_OTHER_HOME if isinstance(error, PermissionError) else f"free some space, or {_OTHER_HOME}",
             ) from error
         return final
 
@@ -127,19 +129,29 @@ class Store:
             return state
         return self._check_alive(app_id, state)
 
-    def app_ids(self) -> Iterator[str]:
-        """The ids of all jobs, in no order. What killed processes have left half done long ago is cleared away."""
+    def newest_first(self) -> list[tuple[str, float]]:
+        """The ids of all jobs, with when each was submitted, in seconds since the epoch.
+
+        What killed processes have left half done long ago is cleared away.
+
+        Raises:
+            TorchXError: the folder of all jobs can't be read.
+        """
+        found = []
         try:
             with os.scandir(self.root) as entries:
                 for entry in entries:
                     if _is_app_id(entry.name):
-                        yield entry.name
+                        found.append((entry.name, _written(os.path.join(entry.path, REQUEST_FILE))))
                     elif entry.name.startswith((DRAFT_PREFIX, GONE_PREFIX)):
                         from torchx.schedulers._local.leftovers import clear_stale
 
                         clear_stale(entry)
         except FileNotFoundError:
-            return
+            return []
+        except PermissionError as error:
+            raise TorchXError(f"can't read {self.root}: {error.strerror}", hint=_OTHER_HOME) from error
+        return sorted(found, key=lambda job: (-job[1], job[0]))
 
     def cancel(self, app_id: str) -> None:
         """Asks the job's supervisor to end it. Nothing happens to a job that has ended.
@@ -233,6 +245,14 @@ class Store:
             return state
 
 
+def _written(path: str) -> float:
+    """When a file was written; 0 where there is none."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
 def hostname() -> str:
     """This machine's name, as jobs are marked with it."""
     return os.uname().nodename
@@ -255,6 +275,9 @@ def _read_json(path: str, part: str) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
-        raise TorchXError(f"can't read {path}: {error.strerror}", hint="the job belongs to another user") from error
+        # Where not even the folder can be entered, nobody knows whether there is such a job.
+        known = os.path.isdir(os.path.dirname(path))
+        hint = "the job belongs to another user" if known else _OTHER_HOME
+        raise TorchXError(f"can't read {path}: {error.strerror}", hint=hint) from error
     except ValueError as error:
         raise TorchXError(f"{path} is damaged: {error}", hint=f"remove {os.path.dirname(path)}") from error
