@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import fsspec
 import pytest
@@ -26,7 +26,9 @@ def runner() -> Iterator[Runner]:
         yield runner
 
 
-def submit(runner: Runner, workspace: Workspace | str | None = None, own: Workspace | None = None) -> list[str]:
+def submit(
+    runner: Runner, workspace: Workspace | str | None = None, own: Workspace | None = None, *, delete: bool = True
+) -> list[str]:
     """The lines that a job prints which lists the folder it runs in."""
     role = Role("r", image="img", entrypoint="sh", args=["-c", "pwd; ls; cat */*.txt"], workspace=own)
     handle = cast("str", runner.run(AppDef("job", [role]), "local_cwd", workspace=workspace))
@@ -34,7 +36,8 @@ def submit(runner: Runner, workspace: Workspace | str | None = None, own: Worksp
     lines = [line.rstrip("\n") for line in runner.log_lines(handle, "r")]
     assert status is not None
     assert status.state is AppState.SUCCEEDED, lines
-    runner.delete(handle)
+    if delete:
+        runner.delete(handle)
     return lines
 
 
@@ -66,7 +69,7 @@ def test_several_projects_are_put_together_and_kept_up_to_date(runner: Runner, t
     one, two = make(tmp_path / "one", a="1\n", ignored="no\n"), make(tmp_path / "two", b="2\n")
     (one / ".torchxignore").write_text("**/ignored.txt\n.torchxignore\n")
     workspace = Workspace({str(one): "", str(two): "lib"})
-    folder, *names = submit(runner, workspace)
+    folder, *names = submit(runner, workspace, delete=False)
     assert names == ["lib", "sub", "1"]
     assert (Path(folder) / "lib" / "sub" / "b.txt").read_text() == "2\n"
     assert Path(folder).parent == home / "local_workspaces"
@@ -100,3 +103,32 @@ def test_a_scheduler_that_takes_none_says_so(tmp_path: Path, caplog: pytest.LogC
     scheduler.delete(scheduler.submit(app, {}, workspace=os.getcwd()))  # what `torchx run` gives to every scheduler
     scheduler.delete(app_id)
     assert not caplog.text
+
+
+def test_the_last_job_of_a_workspace_takes_the_folder_with_it_that_it_was_put_together_in(
+    runner: Runner, tmp_path: Path, home: Path
+) -> None:
+    one, two = make(tmp_path / "one", a="1\n"), make(tmp_path / "two", b="2\n")
+    workspace = Workspace({str(one): "", str(two): "lib"})
+
+    def dryrun() -> Any:
+        role = Role("r", image="img", entrypoint="cat", args=["lib/sub/b.txt"])
+        return runner.dryrun(AppDef("job", [role]), "local_cwd", workspace=workspace)
+
+    def folders() -> list[Path]:
+        return [path for path in (home / "local_workspaces").iterdir() if path.is_dir()]
+
+    handles = [runner.schedule(dryrun()) for _ in range(2)]
+    waiting = dryrun()
+    for handle, left in zip(handles, (1, 0), strict=True):
+        runner.wait(handle, timeout=60)
+        runner.delete(handle)
+        assert len(folders()) == left
+    # A dry run from before finds its folder again.
+    handle = runner.schedule(waiting)
+    status = runner.wait(handle, timeout=60)
+    assert status is not None
+    assert status.state is AppState.SUCCEEDED
+    assert [*runner.log_lines(handle, "r")] == ["2\n"]
+    runner.delete(handle)
+    assert folders() == []

@@ -31,7 +31,7 @@ from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, runo
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
-    from typing import Any, List, Optional
+    from typing import IO, Any, List, Optional
 
     from torchx.schedulers._local.launch import Launch
     from torchx.schedulers._local.logfile import LogIterator
@@ -115,6 +115,7 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         from torchx.schedulers._local.launch import Launch
 
         request = dryrun_info.request
+        held = self._hold_workspaces(request)
         launch = self._take_launch() or Launch()
         try:
             record = self._record(request)
@@ -125,6 +126,8 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
                 self._remember(record)
         finally:
             launch.close()
+            if held is not None:
+                held.close()
         return request.app_id
 
     def prepare(self) -> None:
@@ -138,6 +141,14 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
         launch = self._take_launch()
         if launch is not None:
             launch.close()
+
+    def _hold_workspaces(self, request: PopenRequest) -> IO[bytes] | None:
+        # Looked at as text first: most jobs run in a folder of the user's, and the rest costs an import.
+        if not any("/local_workspaces/" in str(params[0].cwd) for params in request.role_params.values()):
+            return None
+        from torchx.schedulers._local.put_together import hold
+
+        return hold(request, self._image_provider_class().fetch_role)
 
     def _remember(self, record: dict[str, Any]) -> None:
         """Keeps a job's request: whoever has submitted it looks at it next."""
@@ -252,7 +263,8 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
     def _delete_existing(self, app_id: str) -> None:
         """Cancels the job if it runs, waits for its end, and removes its records and the logs below ``TORCHX_HOME``.
 
-        Logs in a ``log_dir`` of the user's own stay.
+        The folder that its workspace was put together in goes too, unless another job uses it. Logs in a ``log_dir``
+        of the user's own stay.
 
         Raises:
             TorchXError: the job can't be ended.
@@ -266,7 +278,19 @@ class LocalScheduler(Scheduler[Mapping[str, CfgVal]]):
                 )
             time.sleep(0.05)
         if state is not None:
+            from torchx.schedulers._local.put_together import folders_of, remove_unused
+
+            folders = folders_of(self._store.request(app_id))
             self._store.remove(app_id)
+            if folders:
+                remove_unused(folders, self._requests())
+
+    def _requests(self) -> Iterator[dict[str, Any] | None]:
+        for other, _ in self._store.newest_first():
+            try:
+                yield self._store.request(other)
+            except TorchXError:  # damaged, or somebody else's
+                continue
 
     # -- logs ------------------------------------------------------------------------------------------------------
 
