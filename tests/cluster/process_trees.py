@@ -27,15 +27,15 @@ def kill_tree(pid: int) -> None:
 def marked(name: str, prefix: str) -> list[int]:
     """The processes that began with a variable whose value begins with a text."""
     wanted = f"{name}={prefix}".encode()
-    return [pid for pid in _pids() if any(word.startswith(wanted) for word in _environment(pid).split(b"\0"))]
+    return [pid for pid in _pids() if any(word.startswith(wanted) for word in _read(pid, "environ").split(b"\0"))]
 
 
 def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _environment(pid: int) -> bytes:
+def _read(pid: int, file: str) -> bytes:
     try:
-        return Path("/proc", str(pid), "environ").read_bytes()
+        return Path("/proc", str(pid), file).read_bytes()
     except OSError:  # it has ended, or is the kernel's
         return b""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from torchx.testing.jobs import Jobs
+from torchx.testing.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,3 +48,13 @@ def native(slurm: SlurmCluster, app_id: str, component: int = 0) -> dict[str, st
     """What `scontrol` says about a component of a job."""
     lines = slurm.command("scontrol", "--oneliner", "show", "job", app_id).splitlines()
     return dict(re.findall(r"(\S+?)=(\S*)", lines[component]))
+
+
+def start_now(slurm: SlurmCluster, app_id: str) -> None:
+    """Starts a job at once that has been queued again, for which Slurm waits two minutes.
+
+    A node refuses a job that it has killed within the same second, which fails the job.
+    """
+    queued = datetime.fromisoformat(native(slurm, app_id)["SubmitTime"])
+    until(lambda: datetime.now() > queued + timedelta(seconds=3), 10, "another second")
+    slurm.command("scontrol", "update", f"JobId={app_id}", "StartTime=now")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
+from tests.cluster.slurm_jobs import start_now
 from tests.cluster.test_slurm_states import LOST, forgotten
 from torchx.errors import TorchXError
 from torchx.runner import get_runner
@@ -194,7 +195,7 @@ def test_dead_node_is_one_of_the_retries(slurm: SlurmCluster, slurm_jobs: SlurmJ
     slurm.kill_node(slurm.command("squeue", "--noheader", f"--jobs={app_id}", "--format=%N").strip())
     until(lambda: slurm_jobs.describe(app_id).num_restarts == 1, LOST, "the restart")
     assert slurm_jobs.describe(app_id).state == AppState.PENDING
-    slurm.command("scontrol", "update", f"JobId={app_id}", "StartTime=now")  # Slurm waits two minutes
+    start_now(slurm, app_id)
     slurm_jobs.reach(app_id, AppState.RUNNING)
     until(lambda: slurm_jobs.lines(app_id, should_tail=False) == ["try\n"] * 2, 30, "the second try")
 
@@ -207,7 +208,7 @@ def test_requeued_from_outside_runs_again(slurm: SlurmCluster, slurm_jobs: Slurm
     until(lambda: (tmp_path / "there").exists(), 30)
     slurm.command("scontrol", "requeue", app_id)
     until(lambda: slurm_jobs.describe(app_id).state == AppState.PENDING, 60, "the job to wait again")
-    slurm.command("scontrol", "update", f"JobId={app_id}", "StartTime=now")
+    start_now(slurm, app_id)
     described = slurm_jobs.end(app_id)
     assert described.state == AppState.SUCCEEDED
     assert described.num_restarts == 1

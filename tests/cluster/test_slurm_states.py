@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.slurm_config import JOB_AGE, limits_memory
+from tests.cluster.slurm_jobs import start_now
 from torchx.specs.api import AppState, Resource, RetryPolicy
 from torchx.testing.jobs import ROLE
 from torchx.testing.waiting import until
@@ -190,7 +191,7 @@ def test_what_fails_is_started_again_as_often_as_allowed(
     app_id = slurm_jobs.submit(role)
     if policy == RetryPolicy.APPLICATION:
         until(lambda: slurm_jobs.describe(app_id).num_restarts == 1, 60, "the restart")
-        slurm.command("scontrol", "update", f"JobId={app_id}", "StartTime=now")  # Slurm waits two minutes
+        start_now(slurm, app_id)
     described = slurm_jobs.end(app_id)
     assert described.state == AppState.FAILED
     assert slurm_jobs.lines(app_id) == ["try\n"] * 2
@@ -201,7 +202,7 @@ def test_a_job_that_succeeds_in_the_end_succeeded(slurm: SlurmCluster, slurm_job
     role.max_retries = 1
     app_id = slurm_jobs.submit(role)
     until(lambda: slurm_jobs.describe(app_id).num_restarts == 1, 60, "the restart")
-    slurm.command("scontrol", "update", f"JobId={app_id}", "StartTime=now")
+    start_now(slurm, app_id)
     assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
 
 
