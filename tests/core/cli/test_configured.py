@@ -23,7 +23,7 @@ WRONG = [
     ("[component:utils.sh]\nargs = 'x", [*DRY, "utils.sh"], "2: component `sh`: `args`: No closing quotation"),
     ("[component:utils.sh]\nenv = A", [*DRY, "utils.sh", "ls"], "2: component `sh`: `env`: expected KEY=VALUE"),
     ("[cli:run]\nscheduler = local_cdw", [*DRY, "utils.echo"], "2: there is no scheduler `local_cdw`"),
-    ("[cli:run]\nscheduler_args = a=1", [*DRY, "utils.echo"], "2: scheduler option `a`: is unknown"),
+    ("[cli:run]\nscheduler_args = a=1", [*DRY, "utils.echo"], "2: scheduler option `a` is unknown"),
     (
         "[cli:run]\nscheduler-args = prepend_cwd=x",
         [*DRY, "utils.echo"],
@@ -36,7 +36,7 @@ WRONG = [
     ("[torchx:tracker]\nfsspec = runs", ["tracker", "list", "jobs"], "2: the tracker `fsspec` needs an absolute pl"),
     ("[torchx:tracker]\nfsspec\n[tracker:fsspec]\nconfig = a", ["tracker", "list", "jobs"], "4: the tracker `fsspec`"),
     ("[cli:list]\nscheduler = local_cdw", ["list"], "2: there is no scheduler `local_cdw`"),
-    ("[cli:list]\nscheduler_args = a=1", ["list"], "2: scheduler option `a`: is unknown"),
+    ("[cli:list]\nscheduler_args = a=1", ["list"], "2: scheduler option `a` is unknown"),
 ]
 
 
@@ -69,7 +69,7 @@ def test_a_mistake_in_a_pyproject_is_told_with_its_line(cli: Cli, workdir: Path,
     ("text", "argv", "error"),
     [
         ("[cli:run]\nscheduler = a", [*DRY, "-s", "local_cdw", "utils.echo"], "there is no scheduler `local_cdw`"),
-        ("[cli:run]\nscheduler_args = a=1", [*DRY, "-cfg", "b=1", "utils.echo"], "scheduler option `b`: is unknown"),
+        ("[cli:run]\nscheduler_args = a=1", [*DRY, "-cfg", "b=1", "utils.echo"], "scheduler option `b` is unknown"),
         ("[cli:run]\nworkspace = /a", [*DRY, "--workspace", "/b", "utils.echo"], "workspace `/b` does not exist"),
         ("[cli:run]\ncomponent = utils.echo", [*DRY, "utils.ecoh"], "there is no component `utils.ecoh`"),
         ("[cli:run]\ncomponent = utils.echo", [*DRY, "--", "--mgs"], "component `echo`: has no option '--mgs'"),

@@ -373,3 +373,9 @@ def test_no_two_apps_share_what_can_be_changed() -> None:
     assert env == {"A": "1"}
     assert "B" not in second.roles[0].env
     assert utils.sh("x", env=env).roles[0].env is not env
+
+
+def test_a_script_and_a_module_are_one_too_many() -> None:
+    with pytest.raises(UsageError, match="both a script and a module are given") as caught:
+        dist.ddp(script="a.py", m="b")
+    assert caught.value.hint == "leave out one of `--script` and `-m`"

@@ -164,10 +164,10 @@ def test_a_default_is_not_shared(opts: runopts) -> None:
 @pytest.mark.parametrize(
     ("cfg", "message", "hint"),
     [
-        pytest.param({}, r"`queue`: is required \(str: queue to submit to\)", "-cfg queue=...", id="missing"),
-        pytest.param({"queue": None}, "`queue`: is required", "-cfg queue=...", id="missing-none"),
-        pytest.param({"queue": "q", "priorty": 1}, "`priorty`: is unknown", "`priority`", id="unknown"),
-        pytest.param({"queue": "q", "zzzzz": 1}, "`zzzzz`: is unknown", "valid options: ", id="unknown-far"),
+        pytest.param({}, r"`queue` is required \(str: queue to submit to\)", "-cfg queue=...", id="missing"),
+        pytest.param({"queue": None}, "`queue` is required", "-cfg queue=...", id="missing-none"),
+        pytest.param({"queue": "q", "priorty": 1}, "`priorty` is unknown", "`priority`", id="unknown"),
+        pytest.param({"queue": "q", "zzzzz": 1}, "`zzzzz` is unknown", "valid options: ", id="unknown-far"),
         pytest.param({"queue": 3}, "`queue`: expected str, got int", None, id="type"),
         pytest.param({"queue": "q", "priority": "3"}, "`priority`: expected int, got str", None, id="type-str"),
         pytest.param({"queue": "q", "priority": True}, "`priority`: expected int, got bool", None, id="type-bool"),
@@ -175,7 +175,7 @@ def test_a_default_is_not_shared(opts: runopts) -> None:
         pytest.param(
             {"queue": "q", "copy_env": "A"}, r"`copy_env`: expected list\[str\], got str", None, id="type-list"
         ),
-        pytest.param({"queue": "q", "copy_env": [], "copyEnv": ["A"]}, "`copyEnv`: is given twice", None, id="twice"),
+        pytest.param({"queue": "q", "copy_env": [], "copyEnv": ["A"]}, "`copyEnv` is given twice", None, id="twice"),
     ],
 )
 def test_a_wrong_option_is_named(opts: runopts, cfg: dict[str, CfgVal], message: str, hint: str | None) -> None:
@@ -274,10 +274,10 @@ def test_options_are_read_from_text(opts: runopts, text: str, cfg: dict[str, Cfg
         pytest.param(",queue=q", "`,queue=q`: expected key=value", id="comma-first"),
         pytest.param(", ,queue=q", "`, ,queue=q`: expected key=value", id="commas-first"),
         pytest.param("1=q", "expected key=value", id="bad-key"),
-        pytest.param("que=q", "`que`: is unknown", id="unknown"),
-        pytest.param("queue=a,priorty=3", "`priorty`: is unknown", id="misspelt-second"),
-        pytest.param("queue=a,queue=b", "`queue`: is given twice", id="twice"),
-        pytest.param("copy_env=a,copyEnv=b", "`copyEnv`: is given twice", id="twice-by-alias"),
+        pytest.param("que=q", "`que` is unknown", id="unknown"),
+        pytest.param("queue=a,priorty=3", "`priorty` is unknown", id="misspelt-second"),
+        pytest.param("queue=a,queue=b", "`queue` is given twice", id="twice"),
+        pytest.param("copy_env=a,copyEnv=b", "`copyEnv` is given twice", id="twice-by-alias"),
         pytest.param("priority=high", "`priority`: expected int, got 'high'", id="int"),
         pytest.param("scale=", "`scale`: expected float, got ''", id="float"),
         pytest.param("privileged=maybe", "`privileged`: expected true or false, got 'maybe'", id="bool"),
@@ -347,7 +347,7 @@ def test_options_are_read_from_json(opts: runopts) -> None:
         ("{", "not valid JSON"),
         ("[]", "expected a JSON object, got list"),
         pytest.param('{"queue": ' + "[" * 100_000, "not valid JSON", id="nested without end"),
-        ('{"nope": 1}', "`nope`: is unknown"),
+        ('{"nope": 1}', "`nope` is unknown"),
         ('{"priority": "1"}', "`priority`: expected int, got str"),
         ('{"env": {"a": 1}}', "`env`: expected dict"),
     ],

@@ -190,8 +190,9 @@ def program_words(script: str | None, m: str | None, args: Sequence[str]) -> lis
         ProgramError: not exactly one of script and module is given.
     """
     if bool(script) == bool(m):
-        given = "both a script and a module are" if script else "neither a script nor a module is"
-        raise ProgramError(f"{given} given", hint="add one of `--script FILE` and `-m MODULE`")
+        if script:
+            raise ProgramError("both a script and a module are given", hint="leave out one of `--script` and `-m`")
+        raise ProgramError("neither a script nor a module is given", hint="add one of `--script FILE` and `-m MODULE`")
     if script:
         # What starts with `-` would be taken for an option.
         return [f"./{script}" if script.startswith("-") else script, *args]

@@ -76,7 +76,8 @@ class InvalidRunConfigException(UsageError, ValueError):
     """
 
     def __init__(self, invalid_reason: str, cfg_key: str, cfg: Mapping[str, CfgVal]) -> None:
-        super().__init__(f"scheduler option `{cfg_key}`: {invalid_reason}")
+        colon = "" if invalid_reason.startswith("is ") else ":"
+        super().__init__(f"scheduler option `{cfg_key}`{colon} {invalid_reason}")
         self.invalid_reason = invalid_reason
         self.cfg_key = cfg_key
         self.cfg = cfg
