@@ -56,6 +56,27 @@ def test_arguments_and_variables_arrive_byte_for_byte(shell: str, tmp_path: Path
     assert read(tmp_path, "stdout.log").split(b"\0") == [os.fsencode(text) for text in texts * 2]
 
 
+@pytest.mark.parametrize(
+    ("app_id", "env", "port"),
+    [
+        ("77", {}, "20077"),
+        ("1234567", {}, "24567"),
+        ("88_1", {}, "20088"),
+        ("job-5", {}, "none"),
+        ("77", {"TORCHX_RANK0_PORT": "5"}, "5"),
+    ],
+)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_jobs_of_different_numbers_meet_at_different_ports(
+    shell: str, tmp_path: Path, app_id: str, env: dict[str, str], port: str
+) -> None:
+    command = ReplicaCommand(["sh", "-c", "echo ${TORCHX_RANK0_PORT:-none}"], env)
+    script = script_bytes(replica_script(command, logs=str(tmp_path / "logs"), replica="2"))
+    (tmp_path / "role.sh").write_bytes(script)
+    subprocess.run([shell, str(tmp_path / "role.sh"), app_id, "first-host", "0"], check=True, timeout=60)
+    assert read(tmp_path, "stdout.log").decode().strip() == port
+
+
 @pytest.mark.parametrize("name", STRANGE_NAMES)
 @pytest.mark.parametrize("shell", SHELLS)
 def test_variables_of_any_name_arrive(shell: str, name: str, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ STDOUT_LOG = "stdout.log"
 STDERR_LOG = "stderr.log"
 
 ENV_RANK0_HOST = "TORCHX_RANK0_HOST"
+ENV_RANK0_PORT = "TORCHX_RANK0_PORT"
 ENV_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -102,6 +103,11 @@ def _environment(env: Mapping[str, str]) -> tuple[list[str], list[str]]:
     exports, behind = [], []
     if ENV_RANK0_HOST not in env:
         exports.append(f"export {ENV_RANK0_HOST}" + '="$_torchx_rank0"')
+    if ENV_RANK0_PORT not in env:
+        # Jobs that share a node must not meet each other. Of the number that a job's id begins with, if there is one:
+        # the same on all nodes, and another for the next ten thousand jobs.
+        exports.append("_torchx_number=${_torchx_app_id%%[!0-9]*}")
+        exports.append(f'[ -z "$_torchx_number" ] || export {ENV_RANK0_PORT}=$((20000 + _torchx_number % 10000))')
     if ENV_ERROR_FILE not in env:
         exports.append(f"export {ENV_ERROR_FILE}" + f'="$_torchx_dir/{ERROR_FILE}"')
     for name, value in env.items():
