@@ -105,9 +105,9 @@ def _changed(workspace: Path, base: str, registry: str, client: Client, host: st
 def _memory(folder: Path, base: str, registry: str) -> Iterator[Row]:
     """Peak memory for ten times the bytes, each in a process of its own."""
     peaks = []
-    for name, files in ("small", FILES // 10), ("large", FILES // 10):
+    for name, files in ("small", FILES // 10), ("large", FILES):
         workspace = folder / name
-        make_files(workspace, files, size=SIZE * (100 if name == "large" else 10))
+        make_files(workspace, files, size=SIZE * 10)
         command = [sys.executable, "-m", "bench.images", base, str(workspace), f"{registry}/memory-{name}"]
         peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout))
     small, large = peaks

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Bytes that are read back at a time.
 PIECE = 1 << 20
+#: Bytes that are compressed at a time.
+CUT = 1 << 18
 #: Code is compressed once and moved once or twice: the fastest levels that still compress.
 GZIP_LEVEL, ZSTD_LEVEL = 1, 3
 #: For zlib: 15 bits of window, and gzip's header (without name and time, so that it is always the same).
@@ -81,9 +83,9 @@ def make_layer(archive: Iterable[bytes], compression: str) -> Layer:
 
 def _compressed(
     archive: Iterable[bytes],
-    compress: Callable[[bytes], bytes],
+    compress: Callable[[memoryview], bytes],
     flush: Callable[[], bytes],
-    seen: Callable[[bytes], object],
+    seen: Callable[[memoryview], object],
 ) -> Iterator[bytes]:
     # What fast compressors make of the same bytes depends on how they are cut.
     for piece in _equal_pieces(archive):
@@ -93,18 +95,26 @@ def _compressed(
     yield flush()
 
 
-def _equal_pieces(archive: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of :data:`PIECE`; the last one may be smaller."""
-    waiting = bytearray()
+def _equal_pieces(archive: Iterable[bytes]) -> Iterator[memoryview]:
+    """The same bytes in pieces of :data:`CUT`, but for the last one; each is good until the next one is asked for.
+
+    They share one buffer: allocating each anew would leave memory in fragments, more of it the larger the archive is.
+    """
+    buffer = memoryview(bytearray(CUT))
+    filled = 0
     for piece in archive:
-        waiting += piece
-        while len(waiting) >= PIECE:
-            yield bytes(waiting[:PIECE])
-            del waiting[:PIECE]
-    yield bytes(waiting)
+        left = memoryview(piece)
+        while len(left):
+            count = min(len(left), CUT - filled)
+            buffer[filled : filled + count] = left[:count]
+            filled, left = filled + count, left[count:]
+            if filled == CUT:
+                yield buffer
+                filled = 0
+    yield buffer[:filled]
 
 
-def _compressor(compression: str) -> tuple[Callable[[bytes], bytes], Callable[[], bytes]]:
+def _compressor(compression: str) -> tuple[Callable[[memoryview], bytes], Callable[[], bytes]]:
     if compression == ZSTD:
         import zstandard
 
