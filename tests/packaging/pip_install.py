@@ -1,56 +1,42 @@
-"""``pip install DIR`` for the pages: leaves what an editable installation leaves, and needs no package index.
+"""``pip install`` for the pages: a folder is built by its build system and installed into the page's environment.
 
-``pip install NAME[EXTRA] ...`` succeeds for the distributions of this repository, and for what is there already.
+A name (``NAME[EXTRA]``) is no download: it must be a distribution of this repository, or be there already. What a
+project depends on is there already, too; that it says so is checked by a test of its own.
 """
 
 from __future__ import annotations
 
-import os
+import shutil
+import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
-from torchx.util.configfile import toml_loads
-
 PACKAGES = Path(__file__).resolve().parents[2] / "packages"
 
 
-def install(project: Path, site: Path) -> str:
-    """Links the packages of a project into a site folder and writes its metadata; the name and version installed."""
-    table = toml_loads((project / "pyproject.toml").read_text())["project"]
-    root = project / "src" if (project / "src").is_dir() else project
-    for path in root.iterdir():
-        if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py"))):
-            _link(path, site / path.name)
-    info = site / f"{table['name'].replace('-', '_')}-{table['version']}.dist-info"
-    info.mkdir(exist_ok=True)
-    metadata = ["Metadata-Version: 2.1", f"Name: {table['name']}", f"Version: {table['version']}"]
-    metadata += [f"Requires-Dist: {requirement}" for requirement in table.get("dependencies", [])]
-    (info / "METADATA").write_text("\n".join([*metadata, ""]))
-    lines = []
-    for group, points in table.get("entry-points", {}).items():
-        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items()), ""]
-    (info / "entry_points.txt").write_text("\n".join(lines))
-    return f"{table['name']}-{table['version']}"
+def install(project: str, *, editable: bool) -> None:
+    """Installs the project in a folder.
 
-
-def _link(source: Path, target: Path) -> None:
-    if target.is_symlink():
-        target.unlink()
-    target.symlink_to(source.resolve())
+    Raises:
+        SystemExit: it cannot be built or installed; says why.
+    """
+    uv = shutil.which("uv") or "uv"
+    command = [uv, "pip", "install", "--python", sys.executable, "--no-deps", "--reinstall"]
+    done = subprocess.run([*command, *(["--editable"] if editable else []), project], timeout=100, check=False)
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
 
 
 def main(argv: list[str]) -> None:
     if argv[:1] != ["install"]:
         raise SystemExit(f"only `pip install` is known here, not {argv}")
-    site = Path(os.environ["DOCS_SITE"])
+    editable = False
     for name in argv[1:]:
         if name in ("-e", "--editable"):
-            continue
-        if name.startswith("./packages/"):
-            name = Path(name).name  # pages stand in a checkout there
-        if "/" in name or name == ".":
-            print("Successfully installed", install(Path(name), site))
+            editable = True
+        elif "/" in name or name == ".":
+            install(name, editable=editable)
         else:
             plain = name.partition("[")[0]
             if not (PACKAGES / plain).is_dir():

@@ -21,6 +21,7 @@ from tests.packaging.blocks import Block, read_blocks
 from tests.packaging.pages import CHECKED, EXECUTED, ROOT, check_form, run_page
 from torchx.plugins import PluginType, hookspecs, registry
 from torchx.plugins._markers import LIFECYCLE_HOOKS
+from torchx.util.configfile import toml_loads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,25 @@ def test_pages_do_what_they_show(page: Path, tmp_path: Path) -> None:
         return
     done = run_page(page_id(page), blocks, tmp_path)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def shown_project(page: Path) -> dict[str, Any] | None:
+    """The ``pyproject.toml`` of a page's plugin; None where the page has none."""
+    for block in read_blocks(page):
+        if block.path == "pyproject.toml" and "[project]" in block.text:
+            return toml_loads(block.text)
+    return None
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if shown_project(page)], ids=page_id)
+def test_shown_plugins_can_be_built_and_say_what_they_need(page: Path) -> None:
+    project = shown_project(page)
+    assert project is not None
+    assert project["build-system"]["build-backend"] == "hatchling.build"
+    assert "torchx-core" in project["project"]["dependencies"]
+    module = project["project"]["name"].replace("-", "_")
+    points = project["project"]["entry-points"]["torchx.plugins"]
+    assert {value.partition(".")[0] for value in points.values()} == {module}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
