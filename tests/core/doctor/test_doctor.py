@@ -179,3 +179,62 @@ def test_name_that_two_provide_is_told(cli: Cli, site: Site) -> None:
     assert done.code == 1
     assert done.out.count("is provided by several plugins") == 2
     assert "[plugins]" in done.out
+
+
+FOREVER = "import threading\nthreading.Event().wait()"
+CRASH = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (FOREVER, "not loaded within 0.5 s"),
+        (CRASH, "ended by SIGSEGV (Segmentation fault)"),
+        ("import os\nos._exit(5)", "ended with exit status 5"),
+    ],
+    ids=["hangs", "crashes", "exits at once"],
+)
+def test_plugin_module_that_ends_its_process_hides_no_other(
+    torchx: Cli, site: Site, far: FarJobs, module: str, told: str
+) -> None:
+    site.add("acme-bad", modules={"acme_bad": module}, entry_points={"torchx.plugins": {"acme-bad": "acme_bad"}})
+    done = torchx("doctor", "--timeout", "0.5", "--json")
+    assert done.code == 1, done.err
+    found = findings(done)
+    assert told in found["acme-bad", "plugin"]["detail"]
+    assert "TORCHX_DISABLE_PLUGINS=acme-bad" in found["acme-bad", "plugin"]["fix"]
+    assert [key for key, finding in found.items() if finding["status"] != "ok"] == [("acme-bad", "plugin")]
+    assert found["acme-far", "scheduler far"]["detail"] == "answers"
+
+
+def test_factory_that_crashes_is_told_and_hides_no_other(torchx: Cli, site: Site, far: FarJobs) -> None:
+    site.add(
+        "acme-crash",
+        modules={"acme_crash": CRASH},
+        entry_points={"torchx.schedulers": {"crash": "acme_crash:create"}},
+    )
+    done = torchx("doctor", "--json", "acme-crash", "acme-far")
+    assert done.code == 1, done.err
+    found = findings(done)
+    assert "SIGSEGV" in found["acme-crash", "scheduler crash"]["detail"]
+    assert found["acme-far", "scheduler far"]["detail"] == "answers"
+
+
+def test_version_needs_no_plugin(torchx: Cli, site: Site) -> None:
+    site.add("acme-bad", modules={"acme_bad": FOREVER}, entry_points={"torchx.plugins": {"acme-bad": "acme_bad"}})
+    assert torchx("--version").out.startswith("torchx ")
+
+
+def test_interrupt_names_the_plugin_that_is_being_imported(cli: Cli, site: Site) -> None:
+    interrupt = "import signal\nsignal.raise_signal(signal.SIGINT)"
+    site.add("acme-bad", modules={"acme_bad": interrupt}, entry_points={"torchx.plugins": {"acme-bad": "acme_bad"}})
+    done = cli("--help")
+    assert (done.code, done.err) == (130, "interrupted during the import of plugin `acme-bad`\n")
+
+
+def test_details_of_several_lines_are_indented(cli: Cli, site: Site) -> None:
+    hooks = "".join(f"def torchx_{name}(): ...\n" for name in ("schedulers", "trackers"))
+    site.add("acme-bad", modules={"acme_bad": hooks}, entry_points={"torchx.plugins": {"acme-bad": "acme_bad"}})
+    lines = cli("doctor", "acme-bad").lines
+    assert len(lines) >= 3
+    assert all(line.startswith(("failed", " " * 12)) for line in lines)

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from torchx.cli.errors import describe_error, mask
-from torchx.errors import UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,38 +38,7 @@ class Finding:
         return asdict(self)
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Checks that the names are those of installed schedulers or distributions.
-
-    Raises:
-        UsageError: one is not; names the nearest.
-    """
-    from torchx.plugins.manager import get_plugin_manager
-
-    manager = get_plugin_manager()
-    known = {d.dist for d in manager.distributions()} | set(manager.schedulers())
-    for name in names:
-        if name not in known:
-            raise UsageError(f"no scheduler or plugin is called `{name}`", hint=nearest(name, known))
-
-
-def check_up(names: Sequence[str], timeout: float) -> Iterator[Finding]:
-    """Checks plugins, one after the other.
-
-    Args:
-        names: distributions or schedulers; empty: all.
-        timeout: seconds that each plugin has to load, and each backend to answer.
-    """
-    from torchx.plugins.manager import get_plugin_manager
-
-    yield from _check_config()
-    for dist in get_plugin_manager().distributions():
-        wanted = not names or dist.dist in names or any(n in names for n in dist.names.get("schedulers", ()))
-        if wanted:
-            yield from _check_distribution(dist, names, timeout)
-
-
-def _check_config() -> Iterator[Finding]:
+def check_config() -> Iterator[Finding]:
     """Reads the configuration files; one that is fine is nothing to be told."""
     from torchx.errors import TorchXError
     from torchx.runner.config import find_configs
@@ -85,10 +53,17 @@ def _check_config() -> Iterator[Finding]:
         yield Finding(dist="torchx-core", subject="configuration", status="failed", detail=mask(message), fix=fix)
 
 
-def _check_distribution(dist: PluginDistribution, names: Sequence[str], timeout: float) -> Iterator[Finding]:
-    if dist.status == "disabled":
-        yield Finding(dist=dist.dist, subject="plugin", status="disabled", fix="see TORCHX_DISABLE_PLUGINS")
-        return
+def check_distribution(
+    dist: PluginDistribution, names: Sequence[str], timeout: float, begin: Callable[[str], object]
+) -> Iterator[Finding]:
+    """Checks what one distribution brings, one thing after the other.
+
+    Args:
+        dist: the distribution.
+        names: distributions or schedulers to look at; empty: all.
+        timeout: seconds that each of its plugins has to load, and each backend to answer.
+        begin: is called with the name of each thing before it is looked at.
+    """
     clients = _client_versions(dist.dist)
     title = f"version {dist.version}" if dist.version else "version not known"
     detail = f"{title}; {clients}" if clients else title
@@ -101,10 +76,12 @@ def _check_distribution(dist: PluginDistribution, names: Sequence[str], timeout:
     if missing:
         fix = f"pip install {' '.join(missing)}"
         yield Finding(dist=dist.dist, subject="requirements", status="failed", detail="not installed", fix=fix)
-    yield from _check_entries(dist, names, timeout)
+    yield from _check_entries(dist, names, timeout, begin)
 
 
-def _check_entries(dist: PluginDistribution, names: Sequence[str], timeout: float) -> Iterator[Finding]:
+def _check_entries(
+    dist: PluginDistribution, names: Sequence[str], timeout: float, begin: Callable[[str], object]
+) -> Iterator[Finding]:
     from torchx.plugins.manager import get_plugin_manager
 
     for kind in _LOADED_KINDS:
@@ -112,10 +89,12 @@ def _check_entries(dist: PluginDistribution, names: Sequence[str], timeout: floa
             if kind != "schedulers" or not names or dist.dist in names or name in names:
                 entry = get_plugin_manager().entries(kind)[name]
                 subject = f"{entry.kind.label} {name}"
+                begin(subject)
                 outcome = _attempt(entry.load, timeout)
                 if outcome is not None:
                     yield _failed(dist.dist, subject, outcome, timeout)
                 elif kind == "schedulers":
+                    begin(subject)
                     yield _reach(dist.dist, name, timeout)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torchx.cli.checkup import Finding
 
 DEFAULT_TIMEOUT = 10.0
+INDENT = " " * 12
 
 
 class CmdDoctor(SubCommand):
@@ -39,17 +40,18 @@ class CmdDoctor(SubCommand):
 
     def run(self, args: argparse.Namespace) -> None:
         """Prints a line for each check."""
-        from torchx.cli.checkup import check_names, check_up
+        from torchx.cli.checkup_processes import Checkup
         from torchx.cli.output import print_json
 
-        check_names(args.names)
         failed = False
-        for finding in check_up(args.names, args.timeout):
-            failed = failed or finding.status == "failed" or (bool(args.names) and finding.status == "unreachable")
-            if args.json:
-                print_json(finding.to_plain(), indent=None)
-            else:
-                _print(finding)
+        with Checkup(args.timeout) as checkup:
+            checkup.check_names(args.names)
+            for finding in checkup.findings(args.names):
+                failed = failed or finding.status == "failed" or (bool(args.names) and finding.status == "unreachable")
+                if args.json:
+                    print_json(finding.to_plain(), indent=None)
+                else:
+                    _print(finding)
         if failed:
             sys.exit(1)
 
@@ -72,6 +74,7 @@ def _print(finding: Finding) -> None:
 
     color = {"ok": "GREEN", "failed": "RED", "unreachable": "ORANGE"}.get(finding.status, "GRAY")
     status = paint(f"{finding.status:<12}", color, sys.stdout)
-    write(f"{status}{finding.dist}  {finding.subject}: {finding.detail}".rstrip(": ") + "\n", flush=True)
+    detail = finding.detail.replace("\n", f"\n{INDENT}")
+    write(f"{status}{finding.dist}  {finding.subject}: {detail}".rstrip(": ") + "\n", flush=True)
     if finding.fix:
-        write(f"{'':<12}fix: {finding.fix}\n", flush=True)
+        write(f"{INDENT}fix: {finding.fix}\n", flush=True)

@@ -68,13 +68,13 @@ def find_commands(*, builtin_only: bool = False) -> dict[str, SubCommand]:
     Args:
         builtin_only: leave out what other distributions add.
     """
-    from torchx.plugins.manager import get_plugin_manager
+    from torchx.plugins.manager import PluginManager, get_plugin_manager
 
-    manager = get_plugin_manager()
+    manager = PluginManager(disabled=["*"]) if builtin_only else get_plugin_manager()
     with diverted(), foreign_output():  # this imports every plugin's module
         entries = manager.cli_commands()
-    found = {name: LazyCommand(name, manager, entry) for name, entry in entries.items()}
-    builtin: dict[str, SubCommand] = {n: c for n, c in found.items() if c.is_builtin}
+    found: dict[str, SubCommand] = {name: LazyCommand(name, manager, entry) for name, entry in entries.items()}
+    builtin = {name: found[name] for name, entry in entries.items() if entry.is_builtin}
     return builtin if builtin_only else {**builtin, **found}
 
 

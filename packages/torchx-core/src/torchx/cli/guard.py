@@ -41,8 +41,8 @@ def run_guarded(body: Callable[[GlobalOptions], None], argv: Sequence[str]) -> N
             body(options)
         finally:
             _flush()
-    except KeyboardInterrupt:
-        write_stderr("interrupted\n")
+    except KeyboardInterrupt as error:
+        write_stderr(f"interrupted {error}".rstrip() + "\n")
         sys.exit(EXIT_INTERRUPTED)
     except SystemExit as error:
         if error.code is None or isinstance(error.code, int):

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Describe a job once, run it on any cluster."
 
+STANDALONE = ("doctor",)
+"""Commands that import no plugin into this process, and that no plugin can take the place of."""
+
 
 def __getattr__(name: str) -> str:
     if name in ("BLUE", "ENDC", "GRAY"):
@@ -107,6 +110,10 @@ def main(argv: list[str] = sys.argv[1:]) -> None:
 
 
 def _discover_and_dispatch(options: GlobalOptions) -> None:
+    if options.version or options.command in STANDALONE:
+        # No plugin can be in the way of these: not even one that hangs while it is imported.
+        _dispatch(get_default_sub_cmds(), options)
+        return
     if options.no_plugins:
         from torchx.plugins.manager import reset_plugin_manager
 

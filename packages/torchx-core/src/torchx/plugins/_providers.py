@@ -145,6 +145,9 @@ class Provider:
             try:
                 module = load_target(point.value)
                 self._check_hooks(module)
+            except KeyboardInterrupt as error:
+                error.args = (f"during the import of plugin `{self.name}`",)
+                raise
             except PLUGIN_FAILURES as error:
                 self.record(f"import of `{point.value}`", error)
             else:

@@ -53,6 +53,15 @@ class Sources:
             if not provider.disabled:
                 provider.run(partial(import_module, module))
 
+    def unasked(self) -> list[Provider]:
+        """All providers, modules of the namespace that are not imported yet among them; imports none of them."""
+        if self._pending is None:
+            self._pending = self._namespace()
+        for modules in self._pending.values():
+            for module in modules:
+                self._module(module)
+        return self.providers()
+
     @property
     def all_selected(self) -> bool:
         """Whether no place is left out."""

@@ -111,6 +111,17 @@ class PluginManager:
         with self._lock:
             return [provider.name for provider in self._sources.providers()]
 
+    def providers_unasked(self) -> dict[str, bool]:
+        """The same names, before any of their code is imported, in the order of `distributions`.
+
+        Returns:
+            name -> whether it is switched off.
+        """
+        with self._lock:
+            found = {provider.name: provider for provider in self._sources.unasked()}
+        order = sorted(found.values(), key=lambda provider: (provider.source != "built-in", provider.name))
+        return {provider.name: provider.disabled for provider in order}
+
     def is_whole(self) -> bool:
         """Whether nothing that is installed is switched off or known to be broken: then other names do not exist."""
         with self._lock:
