@@ -65,7 +65,9 @@ class SshServer:
         for name in ("host", "user"):
             command = [self._program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(home / name)]
             subprocess.run(command, check=True, timeout=START_LIMIT)
-        words = " ".join(f'"{name}={value}"' for name, value in environment.items())
+        # Not the machine's own home folder: a shell's start files may do anything, and for long.
+        variables = {**environment, "HOME": str(home)}
+        words = " ".join(f'"{name}={value}"' for name, value in variables.items())
         texts = {"server": SERVER, "client": CLIENT}
         for name, text in texts.items():
             (home / name).write_text(text.format(home=home, port=self.port, host=HOST, environment=words))
