@@ -230,7 +230,7 @@ def test_native_requests_are_masked_in_depth() -> None:
     assert mask_data(request, [CANARY]) == {
         "containers": [
             {
-                "command": ["sh", "-c", f"TOKEN={MASK}", "--token", MASK],
+                "command": ["sh", "-c", f"TOKEN={MASK} run", "--token", MASK],
                 "env": [
                     {"name": "HF_TOKEN", "value": MASK},
                     {"name": "LR", "value": "0.1"},

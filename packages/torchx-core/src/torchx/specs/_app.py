@@ -140,8 +140,9 @@ class Role:
     def __repr__(self) -> str:
         """As of any dataclass, with the secrets hidden: a job is often printed or logged."""
         from torchx.util.masked_repr import masked_repr
+        from torchx.util.masking import role_secrets
 
-        return masked_repr(self, data=_ROLE_DATA)
+        return masked_repr(self, data=_ROLE_DATA, secrets=role_secrets(self))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Role:
         import copy
@@ -183,10 +184,10 @@ class AppDef:
     def __repr__(self) -> str:
         """As of any dataclass, with the secrets hidden, also where one role knows that of another."""
         from torchx.util.masked_repr import masked_repr
-        from torchx.util.masking import data_secrets
+        from torchx.util.masking import role_secrets
 
         roles = [role for role in self.roles or () if isinstance(role, Role)]
-        secrets = data_secrets(*(getattr(role, name) for role in roles for name in _ROLE_DATA))
+        secrets = {secret for role in roles for secret in role_secrets(role)}
         return masked_repr(self, data=("metadata",), secrets=secrets)
 
     def get_role(self, name: str) -> Role:
