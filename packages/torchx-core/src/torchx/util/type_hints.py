@@ -103,7 +103,7 @@ def type_name(annotation: Any) -> str:
     if is_union(annotation):
         return " | ".join(map(type_name, get_args(annotation)))
     if _is_class(annotation):
-        return annotation.__name__
+        return str(annotation.__name__)
     return str(annotation).replace("typing.", "")
 
 
