@@ -186,6 +186,31 @@ def test_operators_that_would_be_misread_are_refused(make: Any) -> None:
         make()
 
 
+@pytest.mark.parametrize(
+    ("key", "right"),
+    [
+        (" PUT(a)", "PUT(a)"),
+        ("PUT (a)", "PUT(a)"),
+        ("put(a)", "PUT(a)"),
+        ("PUT(a) ", "PUT(a)"),
+        ("Del( a )", "DEL(a)"),
+        ("DEL(a", "DEL(a)"),
+        ("join(a, on=b)\n", "JOIN(a, on=b)"),
+    ],
+    ids=lambda value: repr(value),
+)
+def test_what_is_nearly_an_operator_is_refused_with_its_spelling(key: str, right: str) -> None:
+    for overlay in ({key: 1}, {"x": [{key: [{"b": 1}]}]}):
+        with pytest.raises(OverlayError, match="is not quite an operator") as e:
+            apply_overlay({}, overlay)
+        assert e.value.hint == f"write `{right}`"
+
+
+@pytest.mark.parametrize("key", ["output(a)", "PUT", "PUTS(a)", "put_a", "DEL a", "put(a)s", "(PUT)"])
+def test_keys_that_only_begin_like_an_operator_are_keys(key: str) -> None:
+    assert applied({}, {key: 1}) == {key: 1}
+
+
 @pytest.mark.parametrize("key", ["a.b/c", "a, b", "a)", "(", "", "é\n", "a, on=b", " a "])
 def test_keys_of_any_text_survive_an_operator(key: str) -> None:
     assert applied({key: [1]}, {PUT(key): [2]}) == {key: [2]}

@@ -100,6 +100,10 @@ BOMB = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]
         pytest.param("o.yaml", "x: &x [*x]\n", r"nested deeper", id="yaml-loop"),
         pytest.param("o.yaml", BOMB, r"over 100000", id="yaml-bomb"),
         pytest.param("o.yaml", "? [a]\n: 1\n", r"is not YAML", id="yaml-list-as-key"),
+        pytest.param("o.json", '{"x": {"a": NaN}}', r"x.a is nan, a number", id="json-nan"),
+        pytest.param("o.json", '{"x": [-Infinity]}', r"x is -inf, a number", id="json-infinity"),
+        pytest.param("o.json", '{"x": 1e999}', r"x is inf, a number", id="json-too-large"),
+        pytest.param("o.yaml", "x: .nan\n", r"x is nan, a number", id="yaml-nan"),
         pytest.param("o.toml", "a = 1", r"unknown kind", id="unknown-suffix"),
     ],
 )
@@ -123,11 +127,19 @@ def test_files_that_cannot_be_read(uri: str) -> None:
         load_overlay(uri)
 
 
-def test_errors_do_not_tell_the_password_of_a_uri() -> None:
+@pytest.mark.parametrize("name", ["o.yaml", "o.json", "o.txt", "o"])
+def test_errors_do_not_tell_the_password_of_a_uri(name: str) -> None:
     with pytest.raises(OverlayError) as e:
-        load_overlay("nosuchprotocol://me:hunter2@host/o.yaml")
+        load_overlay(f"nosuchprotocol://me:hunter2@host/{name}")
     assert "hunter2" not in str(e.value)
-    assert "host/o.yaml" in str(e.value)
+    assert f"host/{name}" in str(e.value)
+
+
+@pytest.mark.parametrize(("name", "text"), [("o.json", '{"a": 1}'), ("o.yaml", "a: 1")], ids=["json", "yaml"])
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert load_overlay(str(path)) == {"a": 1}
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from torchx.specs.overlays import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+VALUES = macros.Values(img_root="", app_id="app-1", replica_id="0", rank0_env="")
+
 
 @pytest.fixture(params=["app", "role"])
 def target(request: pytest.FixtureRequest) -> AppDef | Role:
@@ -98,6 +100,23 @@ def test_flat_metadata_is_read_unless_asked_not_to(target: AppDef | Role) -> Non
     assert get_overlay(target, "kubernetes", "V1Pod", flat_fallback=False) == {}
 
 
+def test_flat_metadata_is_not_taken_from_another_kind(target: AppDef | Role) -> None:
+    metadata(target)["acme"] = {"V1Pod": {"a": 1}}
+    assert OverlaySpec("acme", "V1Job").get(target) == {}
+    assert OverlaySpec("acme", "V1beta1Job").get(target) == {}
+    assert OverlaySpec("acme", "V1Pod").get(target) == {"a": 1}
+    metadata(target)["acme"] = {"V1Pod": {"a": 1}, "spec": {"b": 2}}
+    assert OverlaySpec("acme", "V1Job").get(target) == {"spec": {"b": 2}}
+
+
+def test_kinds_that_were_declared_are_known(target: AppDef | Role) -> None:
+    declared = OverlaySpec("acme-batch", "submission")
+    metadata(target)["acme-batch"] = {"submission": {"a": 1}}
+    assert get_overlay(target, "acme-batch", "step") == {}
+    assert get_overlay(target, "other-batch", "step") == {}
+    assert declared.get(target) == {"a": 1}
+
+
 def test_what_was_set_wins_over_nested_and_flat(target: AppDef | Role) -> None:
     metadata(target)["kubernetes"] = {"V1Pod": {"nested": 1}}
     set_overlay(target, "kubernetes", "V1Pod", {})
@@ -134,6 +153,31 @@ def test_setting_what_is_no_overlay_is_refused(target: AppDef | Role, overlay: A
 def test_names_that_cannot_be_told_apart_are_refused(target: AppDef | Role, namespace: str, kind: str) -> None:
     with pytest.raises(OverlayError, match="namespace"):
         set_overlay(target, namespace, kind, {})
+
+
+def nested(depth: int) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for _ in range(depth):
+        made = {"a": made}
+    return made
+
+
+def test_what_is_nested_too_deep_is_told_in_one_line(target: AppDef | Role) -> None:
+    holds_itself: dict[str, Any] = {}
+    holds_itself["a"] = [holds_itself]
+    for overlay in (nested(5_000), {"a": [nested(200)]}, holds_itself):
+        for use in (
+            lambda given: apply_overlay({}, given),
+            lambda given: set_overlay(target, "n", "k", given),
+            lambda given: SPEC.set(target, given),
+            validate_overlay,
+            lambda given: substitute_overlay(given, VALUES),
+        ):
+            with pytest.raises(OverlayError, match=r"^an overlay is nested deeper than 100, or holds itself$"):
+                use(overlay)
+    base = nested(5_000)
+    apply_overlay(base, nested(90))
+    assert base.keys() == {"a"}
 
 
 # --- dataclasses
@@ -205,6 +249,21 @@ def test_macros_in_files_are_substituted_when_applied(tmp_path: Path) -> None:
     request: dict[str, Any] = {"labels": {"a": "b"}}
     OverlaySpec("n", "k").apply(request, role, values=values)
     assert request == {"labels": {"a": "b", "id": "app-1-2"}}
+
+
+def test_keys_that_macros_make_equal_are_refused() -> None:
+    with pytest.raises(OverlayError, match="the same once macros are replaced"):
+        substitute_overlay({"labels": {"a": 1, f"a{macros.img_root}": 2}}, VALUES)
+
+
+@pytest.mark.parametrize("key", ["image${img_root}", "${img_root}PUT(image)", "DEL(image${base_img_root})"])
+def test_no_macro_gets_around_the_blocklist(target: AppDef | Role, key: str) -> None:
+    spec = OverlaySpec("acme", "Pod", blocklist=("spec.image",))
+    spec.set(target, {"spec": {key: "evil"}})
+    request: dict[str, Any] = {"spec": {"image": "mine"}}
+    with pytest.raises(OverlayError, match=r"^acme/Pod overlay may not set `spec\.image`$"):
+        spec.apply(request, target, values=VALUES)
+    assert request == {"spec": {"image": "mine"}}
 
 
 # --- validating

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, cast
 
+from torchx.specs._overlay_merge import MAX_DEPTH
 from torchx.specs.overlays import FILE_SUFFIXES, OverlayError
 
 if TYPE_CHECKING:
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
 _MAX_VALUES = 100_000
 """An overlay of more values is refused: a few lines of YAML aliases can stand for billions."""
-_MAX_DEPTH = 100
 
 
 def read_overlay_file(uri: str) -> dict[str, Any]:
@@ -21,10 +22,10 @@ def read_overlay_file(uri: str) -> dict[str, Any]:
     from torchx.util.masking import mask_text
 
     suffix = next((s for s in FILE_SUFFIXES if uri.partition("?")[0].endswith(s)), None)
-    if suffix is None:
-        raise OverlayError(f"overlay file {uri!r} is of an unknown kind", hint=f"name it {', '.join(FILE_SUFFIXES)}")
-    text = _read(uri)
     shown = mask_text(uri)
+    if suffix is None:
+        raise OverlayError(f"overlay file {shown!r} is of an unknown kind", hint=f"name it {', '.join(FILE_SUFFIXES)}")
+    text = _read(uri)
     overlay = _parse_json(text, shown) if suffix == ".json" else _parse_yaml(text, shown)
     if not isinstance(overlay, dict):
         raise OverlayError(f"overlay file {shown!r} does not hold a mapping")
@@ -39,7 +40,7 @@ def _read(uri: str) -> str:
 
     try:
         with fsspec.open(uri, "rb") as file:
-            return cast("bytes", file.read()).decode("utf-8")
+            return cast("bytes", file.read()).decode("utf-8-sig")  # editors of Windows begin a file with a mark
     except Exception as e:  # whatever the file system's client raises
         raise OverlayError(mask_text(f"cannot read overlay file {uri!r}: {type(e).__name__}: {e}")) from e
 
@@ -60,7 +61,7 @@ def _parse_json(text: str, uri: str) -> object:
     except json.JSONDecodeError as e:
         raise OverlayError(f"overlay file {uri!r} is not JSON: {e}") from e
     except RecursionError as e:
-        raise OverlayError(f"overlay file {uri!r} is nested deeper than {_MAX_DEPTH}") from e
+        raise OverlayError(f"overlay file {uri!r} is nested deeper than {MAX_DEPTH}") from e
 
 
 def _parse_yaml(text: str, uri: str) -> object:
@@ -92,9 +93,9 @@ def _check_plain(overlay: dict[Any, Any], uri: str) -> None:
     while stack:
         value, path, depth = stack.pop()
         seen += 1
-        if seen > _MAX_VALUES or depth > _MAX_DEPTH:
+        if seen > _MAX_VALUES or depth > MAX_DEPTH:
             raise OverlayError(
-                f"overlay file {uri!r} holds over {_MAX_VALUES} values, or is nested deeper than {_MAX_DEPTH}"
+                f"overlay file {uri!r} holds over {_MAX_VALUES} values, or is nested deeper than {MAX_DEPTH}"
             )
         if isinstance(value, dict):
             for key, item in value.items():
@@ -107,3 +108,5 @@ def _check_plain(overlay: dict[Any, Any], uri: str) -> None:
             stack.extend((item, path, depth + 1) for item in value)
         elif not (value is None or isinstance(value, (str, int, float, bool))):
             raise OverlayError(f"overlay file {uri!r}: {path} is a {type(value).__name__}, not a plain value: quote it")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise OverlayError(f"overlay file {uri!r}: {path} is {value}, a number that no request can hold")

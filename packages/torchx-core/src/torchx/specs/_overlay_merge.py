@@ -13,7 +13,12 @@ from torchx.errors import UsageError
 _Overlay = dict[str, Any]
 
 _OPERATOR = re.compile(r"(PUT|DEL|JOIN)\((.*)\)", re.DOTALL)
+# What somebody wrote who meant an operator: a blank, small letters, a parenthesis that is not closed.
+_NEARLY = re.compile(r"\s*(PUT|DEL|JOIN)\s*\((?:(.*)\)|([^)]*))\s*", re.DOTALL | re.IGNORECASE)
 _JOIN_ARGUMENTS = re.compile(r"(.*),\s*on=(.+)", re.DOTALL)
+
+MAX_DEPTH = 100
+"""How deep an overlay may be nested: no request is, and Python's own limit would end in a traceback."""
 
 
 class OverlayError(UsageError, ValueError):
@@ -60,10 +65,12 @@ def parse_key(key: str) -> Key:
     """What a key of an overlay says.
 
     Raises:
-        OverlayError: a ``JOIN`` without a field, or an operator inside an operator, which would stay in the result.
+        OverlayError: a ``JOIN`` without a field, what is nearly an operator (``put(a)``), or an operator inside an
+            operator: they would stay in the result.
     """
     match = _OPERATOR.fullmatch(key) if isinstance(key, str) else None
     if match is None:
+        _refuse_nearly(key)
         return Key("", key)
     operator, name = match.groups()
     if operator != "JOIN":
@@ -74,9 +81,17 @@ def parse_key(key: str) -> Key:
         raise OverlayError(
             f"overlay key {key!r} does not say which field to join on", hint="write `JOIN(key, on=field)`"
         )
-    if _OPERATOR.fullmatch(parsed.name):
+    if _NEARLY.fullmatch(parsed.name):
         raise OverlayError(f"overlay key {key!r} holds an operator inside an operator")
     return parsed
+
+
+def _refuse_nearly(key: object) -> None:
+    if match := _NEARLY.fullmatch(key) if isinstance(key, str) else None:
+        name = match[2] if match[2] is not None else match[3]
+        raise OverlayError(
+            f"overlay key {key!r} is not quite an operator", hint=f"write `{match[1].upper()}({name.strip()})`"
+        )
 
 
 def apply_overlay(base: _Overlay, overlay: _Overlay) -> None:
@@ -145,19 +160,28 @@ def _join_items(value: object, key: str, on: str) -> list[_Overlay]:
     return value
 
 
-def plain_copy(value: Any) -> Any:
+def plain_copy(value: Any, depth: int = 0) -> Any:
     """A copy of mappings, sequences, dataclasses and enumerations made of plain dicts, lists and values only.
 
     A dataclass's fields that are None are left out: they are the ones that were not set, while a null is meant where a
     mapping says None.
+
+    Args:
+        value: what is copied.
+        depth: how deep it is nested in what is copied.
+
+    Raises:
+        OverlayError: it is nested deeper than `MAX_DEPTH`, or holds itself.
     """
+    if depth > MAX_DEPTH:
+        raise OverlayError(f"an overlay is nested deeper than {MAX_DEPTH}, or holds itself")
     if isinstance(value, Mapping):
-        return {key: plain_copy(item) for key, item in value.items()}
+        return {key: plain_copy(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain_copy(item) for item in value]
+        return [plain_copy(item, depth + 1) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
         values = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {name: plain_copy(item) for name, item in values.items() if item is not None}
+        return {name: plain_copy(item, depth + 1) for name, item in values.items() if item is not None}
     return value.value if isinstance(value, Enum) else value
 
 

@@ -19,7 +19,8 @@ any other value            takes the base's place; ``None`` sets null
 
 Where the base lacks the key, or has a value of another kind under it, the overlay's value is laid over nothing: a
 mapping over ``{}``, a list over ``[]``. So operators work at every depth, inside list items too, and none is left in
-the result. Keys are taken in the order in which the overlay lists them.
+the result; what is nearly one (``put(env)``, ``PUT (env)``) is refused. Keys are taken in the order in which the
+overlay lists them.
 
 >>> base = {"spec": {"restartPolicy": "Never", "tolerations": [{"key": "gpu"}], "hostNetwork": True}}
 >>> apply_overlay(base, {"spec": {PUT("tolerations"): [{"key": "spot"}], DEL("hostNetwork"): None, "priority": 5}})
@@ -34,6 +35,7 @@ or ``.yml`` file, where operators are written as they print: ``PUT(env)``, ``DEL
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
@@ -78,6 +80,10 @@ __all__ = [
 FILE_SUFFIXES = (".json", ".yaml", ".yml")
 """How the names of overlay files end."""
 
+_kinds: dict[str, set[str]] = {}
+"""The kinds of each namespace that an `OverlaySpec` was made for."""
+_VERSIONED = re.compile(r"V\d+(alpha\d+|beta\d+)?[A-Z]\w*")
+
 
 def set_overlay(target: AppDef | Role, namespace: str, kind: str, overlay: _Overlay | _Dataclass) -> None:
     """Keep an overlay in the metadata of an app or a role, in place of the one of the same namespace and kind.
@@ -103,7 +109,9 @@ def get_overlay(target: AppDef | Role, namespace: str, kind: str, *, flat_fallba
 
     1. ``metadata["<namespace>/<kind>"]``, where :py:func:`set_overlay` keeps it,
     2. ``metadata["<namespace>"]["<kind>"]``,
-    3. ``metadata["<namespace>"]``, all of it (only with ``flat_fallback``), for requests of a single kind.
+    3. ``metadata["<namespace>"]`` (only with ``flat_fallback``), for requests of a single kind: all of it but for what
+       belongs to another kind, one that an :py:class:`OverlaySpec` was made for or that looks like it (``V1Pod``
+       beside ``V1Job``).
 
     Args:
         target: the app or the role.
@@ -128,7 +136,10 @@ def get_overlay(target: AppDef | Role, namespace: str, kind: str, *, flat_fallba
         return _as_overlay(flat[kind], name)
     # A scheduler's plain metadata may use the namespace for a string of its own: only a file's name is taken for ours.
     is_overlay = isinstance(flat, Mapping) or (isinstance(flat, str) and flat.endswith(FILE_SUFFIXES))
-    return _as_overlay(flat, name) if flat_fallback and is_overlay else {}
+    if not flat_fallback or not is_overlay:
+        return {}
+    overlay = _as_overlay(flat, name)
+    return {key: value for key, value in overlay.items() if not _is_other_kind(key, namespace, kind)}
 
 
 def load_overlay(uri: str) -> _Overlay:
@@ -146,13 +157,22 @@ def load_overlay(uri: str) -> _Overlay:
 
 
 def substitute_overlay(overlay: _Overlay, values: macros.Values) -> _Overlay:
-    """A copy of the overlay with the macros in its strings (keys too) replaced."""
+    """A copy of the overlay with the macros in its strings (keys too) replaced.
+
+    What it may change is to be validated afterwards: only then are its keys known.
+
+    Raises:
+        OverlayError: two keys of one mapping are the same once their macros are replaced.
+    """
 
     def substituted(value: Any) -> Any:
         if isinstance(value, str):
             return values.substitute(value)
         if isinstance(value, dict):
-            return {substituted(key): substituted(item) for key, item in value.items()}
+            made = {substituted(key): substituted(item) for key, item in value.items()}
+            if len(made) < len(value):
+                raise OverlayError(f"keys of an overlay are the same once macros are replaced: {', '.join(value)}")
+            return made
         return [substituted(item) for item in value] if isinstance(value, list) else value
 
     return cast("_Overlay", substituted(plain_copy(overlay)))
@@ -166,6 +186,13 @@ def _metadata_key(namespace: str, kind: str) -> str:
 
 def _metadata(target: AppDef | Role) -> dict[str, Any]:
     return cast("dict[str, Any]", target.metadata)
+
+
+def _is_other_kind(key: object, namespace: str, kind: str) -> bool:
+    if not isinstance(key, str) or key == kind:
+        return False
+    alike = _VERSIONED.fullmatch(key) is not None and _VERSIONED.fullmatch(kind) is not None
+    return alike or key in _kinds.get(namespace, ())
 
 
 def _as_overlay(value: object, name: str) -> _Overlay:
@@ -232,11 +259,15 @@ class OverlaySpec:
     kind: str
     blocklist: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _kinds.setdefault(self.namespace, set()).add(self.kind)
+
     def set(self, target: AppDef | Role, overlay: _Overlay | _Dataclass) -> None:
         """Keep an overlay of this kind in the app's or role's metadata (:py:func:`set_overlay`).
 
         Raises:
-            OverlayError: it is malformed, or changes what is on the blocklist.
+            OverlayError: it is malformed, or changes what is on the blocklist; a key with macros is checked when they
+                are replaced, by :py:meth:`apply`.
         """
         self._validate(_as_overlay(overlay, self._name))
         set_overlay(target, self.namespace, self.kind, overlay)
@@ -264,7 +295,10 @@ class OverlaySpec:
         """
         for target in targets:
             overlay = self.get(target)
-            apply_overlay(request, substitute_overlay(overlay, values) if values else overlay)
+            if values is not None:
+                overlay = substitute_overlay(overlay, values)
+                self._validate(overlay)  # again: a macro may stand in a key
+            apply_overlay(request, overlay)
 
     @property
     def _name(self) -> str:
