@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from torchx.cli.main import get_default_sub_cmds, run_main
 from torchx.errors import UsageError
 from torchx.runner import config
 from torchx.runner._configfile import merge_config, plan_merge, scheduler_opts
@@ -165,3 +166,80 @@ def test_a_failed_write_leaves_the_old_file(acme: str, project: Path, monkeypatc
         merge_config(str(path), [acme])
     assert path.read_text() == "[z]\na = 1\n"
     assert os.listdir(project) == [".torchxconfig"]
+
+
+def test_what_another_file_sets_is_added_as_a_comment(acme: str, project: Path, home: Path) -> None:
+    (project / "pyproject.toml").write_text("[tool.torchx.acme]\ncores = 9\nqueue = 'gpu'\n")
+    (home / ".torchxconfig").write_text("[acme]\njobName = mine\n")
+    before: dict[str, CfgVal] = {}
+    config.apply(acme, before)
+    run_main(get_default_sub_cmds(), ["configure", "-a", "-s", acme])
+    after: dict[str, CfgVal] = {}
+    config.apply(acme, after)
+    assert after == {
+        **{name: o.default for name, o in scheduler_opts(acme) if o.default not in (None, [], {})},
+        **before,
+    }
+    text = (project / ".torchxconfig").read_text()
+    assert f"(int, set in {project}/pyproject.toml:2)\n# cores = 4\n" in text
+    assert f"(str, required, set in {project}/pyproject.toml:3)\n# queue = ...\n" in text
+    assert f"(str, set in {home}/.torchxconfig:2)\n# job_name = job\n" in text
+
+
+def test_the_file_that_is_read_is_the_one_that_is_written(
+    acme: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "mine.ini"
+    monkeypatch.setenv("TORCHXCONFIG", str(named))
+    run_main(get_default_sub_cmds(), ["configure", "-s", acme])
+    assert named.read_text() == REQUIRED_ONLY
+    assert os.listdir(project) == []
+
+
+def test_where_no_file_is_read_none_is_written(
+    acme: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TORCHXCONFIG", "")
+    with pytest.raises(SystemExit):
+        run_main(get_default_sub_cmds(), ["configure", "-s", acme])
+    assert "hint: unset TORCHXCONFIG" in capsys.readouterr().err
+    assert os.listdir(project) == []
+
+
+def test_a_file_that_is_no_text_is_told_with_its_line(acme: str, project: Path) -> None:
+    path = project / ".torchxconfig"
+    path.write_bytes(b"[z]\n\xff\n")
+    with pytest.raises(ConfigError, match=r"\.torchxconfig:2: is not UTF-8 text"):
+        merge_config(str(path), [acme])
+
+
+def test_what_is_no_file_is_told_and_not_passed_over(acme: str, project: Path) -> None:
+    path = project / ".torchxconfig"
+    path.mkdir()
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        config.apply(acme, {})
+    path.rmdir()
+    path.symlink_to("nowhere/file")
+    for act in (lambda: config.apply(acme, {}), lambda: merge_config(str(path), [acme])):
+        with pytest.raises(ConfigError, match="is a link to `nowhere/file`, which does not exist"):
+            act()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        (".torchxconfig", "[acme\na = 1\n", ":1: the bracket of `[acme` is not closed"),
+        (".torchxconfig", "[z]\na = 1\n[acme\na = 2\n", ":3: the bracket of `[acme` is not closed"),
+        (
+            "pyproject.toml",
+            "[tool.torchx\n",
+            ":1: is not valid TOML: Expected ']' at the end of a table declaration (column 13)",
+        ),
+    ],
+    ids=["first line", "later line", "TOML"],
+)
+def test_an_open_bracket_is_told(acme: str, project: Path, name: str, text: str, told: str) -> None:
+    (project / name).write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        config.apply(acme, {})
+    assert str(caught.value).endswith(told)

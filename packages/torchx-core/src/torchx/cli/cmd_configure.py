@@ -9,11 +9,13 @@ if TYPE_CHECKING:
     import argparse
 
     from torchx.runner._configfile import ConfigMerge
+    from torchx.util.configfile import ConfigFile
 
 
 class CmdConfigure(SubCommand):
-    """Writes the options of schedulers into `.torchxconfig` in the current folder.
+    """Writes the options of schedulers into `.torchxconfig` in the current folder, or into the file `$TORCHXCONFIG`.
 
+    What another file sets is written as a comment.
     What the file has already stays as it is, comments and values included; only what is missing is added.
     """
 
@@ -30,16 +32,14 @@ class CmdConfigure(SubCommand):
 
     def run(self, args: argparse.Namespace) -> None:
         """Merges the options into the file, or prints them."""
-        import os
-
         from torchx.cli.errors import write_stderr
         from torchx.cli.output import print_json, write
         from torchx.runner._configfile import merge_config, plan_merge
-        from torchx.util.configfile import CONFIG_FILE
 
         schedulers = _names(args.schedulers)
-        path = os.path.join(os.getcwd(), CONFIG_FILE)
-        merge = (plan_merge if args.print else merge_config)(path, schedulers, required_only=not args.all)
+        path, others = _files()
+        plan = plan_merge if args.print else merge_config
+        merge = plan(path, schedulers, required_only=not args.all, others=others)
         if args.json:
             record = {"path": merge.path, "changed": merge.changed, "added": merge.added}
             print_json({**record, "text": merge.text} if args.print else record)
@@ -47,6 +47,30 @@ class CmdConfigure(SubCommand):
             write(merge.text)
         else:
             write_stderr(_summary(merge))
+
+
+def _files() -> tuple[str, list[ConfigFile]]:
+    """The file to write, and the others that are read beside it.
+
+    Raises:
+        UsageError: no file is read.
+    """
+    import os
+
+    from torchx.errors import UsageError
+    from torchx.runner.config import ENV_TORCHXCONFIG, find_configs
+    from torchx.util.configfile import CONFIG_FILE, read_config
+
+    named = os.environ.get(ENV_TORCHXCONFIG)
+    if named:
+        return os.path.expanduser(named), []
+    if named is not None:
+        raise UsageError(
+            f"${ENV_TORCHXCONFIG} is empty, so that no configuration file is read", hint=f"unset {ENV_TORCHXCONFIG}"
+        )
+    path = os.path.join(os.getcwd(), CONFIG_FILE)
+    same = os.path.realpath(path)
+    return path, [read_config(other) for other in find_configs() if os.path.realpath(other) != same]
 
 
 def _names(text: str | None) -> list[str] | None:

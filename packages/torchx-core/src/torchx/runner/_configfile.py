@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torchx.errors import UsageError
 from torchx.runner.config import NONE_TEXT, PLACEHOLDER
-from torchx.util.configfile import ConfigError, parse_config
+from torchx.util.configfile import decode, parse_config, unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from torchx.schedulers.api import Scheduler
     from torchx.specs import CfgVal, runopt, runopts
+    from torchx.util.configfile import ConfigFile
 
 __all__ = ["ConfigMerge", "merge_config", "plan_merge", "render_sections", "scheduler_opts"]
 
@@ -68,27 +69,39 @@ def render_sections(schedulers: Sequence[str] | None, required_only: bool) -> st
     )
 
 
-def merge_config(path: str, schedulers: Sequence[str] | None = None, required_only: bool = True) -> ConfigMerge:
+def merge_config(
+    path: str,
+    schedulers: Sequence[str] | None = None,
+    required_only: bool = True,
+    others: Sequence[ConfigFile] = (),
+) -> ConfigMerge:
     """Adds to a configuration file the sections and options that it lacks; what is there stays as it is.
 
-    An option counts as there when it has a value or stands in its section as a comment.
+    An option counts as there when it has a value or stands in its section as a comment. One that another file sets is
+    added as a comment, or its default here would win over the value there.
 
     Args:
         path: the file, which need not exist.
         schedulers: names of schedulers; by default all that are installed.
         required_only: add only what must be filled in.
+        others: the other files that are read, too.
 
     Raises:
         UsageError: a scheduler is unknown; the file is not touched.
         ConfigError: the file is malformed; it is not touched.
     """
-    merge = plan_merge(path, schedulers, required_only)
+    merge = plan_merge(path, schedulers, required_only, others)
     if merge.changed:
         _write_atomically(path, merge.text)
     return merge
 
 
-def plan_merge(path: str, schedulers: Sequence[str] | None = None, required_only: bool = True) -> ConfigMerge:
+def plan_merge(
+    path: str,
+    schedulers: Sequence[str] | None = None,
+    required_only: bool = True,
+    others: Sequence[ConfigFile] = (),
+) -> ConfigMerge:
     """What ``merge_config`` would do; writes nothing."""
     if path.endswith(".toml"):
         raise UsageError(f"`{path}` is TOML; only a .torchxconfig can be merged into")
@@ -99,25 +112,36 @@ def plan_merge(path: str, schedulers: Sequence[str] | None = None, required_only
     lines = [line.removesuffix("\r") for line in old.removesuffix("\n").split("\n")] if old else []
     added: dict[str, list[str]] = {}
     for name, opts in wanted.items():
-        missing = _add_missing(lines, name, opts, _names(opts, required_only))
+        missing = _add_missing(lines, name, opts, _names(opts, required_only), _set_in(others, name, opts))
         if missing is not None:
             added[name] = missing
     text = eol.join([*lines, ""]) if added else old
     return ConfigMerge(path=path, text=text, added=added, changed=text != old)
 
 
-def _add_missing(lines: list[str], scheduler: str, opts: runopts, names: list[str]) -> list[str] | None:
+def _set_in(others: Iterable[ConfigFile], scheduler: str, opts: runopts) -> dict[str, str]:
+    """Where the options of a scheduler are set already: name -> place."""
+    places: dict[str, str] = {}
+    for file in others:
+        for key in file.sections.get(scheduler, {}):
+            places.setdefault(opts.canonical_key(key) or key, f"{file.path}:{file.line_of(scheduler, key)}")
+    return places
+
+
+def _add_missing(
+    lines: list[str], scheduler: str, opts: runopts, names: list[str], places: Mapping[str, str]
+) -> list[str] | None:
     """Adds to the file's lines what one scheduler's section lacks; None where it lacks nothing."""
     span = _section_span(lines, scheduler)
     if span is None:
         if lines and lines[-1].strip():
             lines.append("")
-        lines += [f"[{scheduler}]", *_option_lines(opts, names)]
+        lines += [f"[{scheduler}]", *_option_lines(opts, names, places)]
         return names
     header, end = span
     present = {opts.canonical_key(key) for key in _mentioned(lines[header + 1 : end])}
     missing = [name for name in names if name not in present]
-    lines[end:end] = _option_lines(opts, missing)
+    lines[end:end] = _option_lines(opts, missing, places)
     return missing or None
 
 
@@ -144,26 +168,27 @@ def _names(opts: runopts, required_only: bool) -> list[str]:
     return [name for name, option in opts if option.is_required or not required_only]
 
 
-def _option_lines(opts: runopts, names: Iterable[str]) -> list[str]:
+def _option_lines(opts: runopts, names: Iterable[str], places: Mapping[str, str] | None = None) -> list[str]:
     lines: list[str] = []
     for name in names:
         option = opts.get(name)
         assert option is not None, name
-        lines += _one_option(name, option)
+        lines += _one_option(name, option, (places or {}).get(name))
     return lines
 
 
-def _one_option(name: str, option: runopt) -> list[str]:
+def _one_option(name: str, option: runopt, place: str | None) -> list[str]:
     from torchx.specs import get_type_name
 
     about = " ".join(option.help.split())
     kind = get_type_name(option.opt_type) + (", required" if option.is_required else "")
+    kind += f", set in {place}" if place else ""
     comment = f"# {about} ({kind})" if about else f"# ({kind})"
     if option.is_required:
-        return [comment, f"{name} = {PLACEHOLDER}"]
+        return [comment, f"# {name} = ..." if place else f"{name} = {PLACEHOLDER}"]
     if option.default is None or option.default in ([], {}):
         return [comment, f"# {name} = {NONE_TEXT}"]
-    return [comment, f"{name} = {_default_text(option.default)}"]
+    return [comment, f"{'# ' if place else ''}{name} = {_default_text(option.default)}"]
 
 
 def _default_text(value: CfgVal) -> str:
@@ -179,12 +204,12 @@ def _default_text(value: CfgVal) -> str:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"cannot be read: {e}", path) from e
+        with open(path, "rb") as file:
+            return decode(file.read(), path)
+    except OSError as e:
+        if isinstance(e, FileNotFoundError) and not os.path.islink(path):
+            return ""
+        raise unreadable(path, e) from e
 
 
 def _section_span(lines: list[str], name: str) -> tuple[int, int] | None:

@@ -102,7 +102,7 @@ def find_config_files(dirs: Iterable[str] | None = None) -> list[str]:
     for folder in default_dirs() if dirs is None else dirs:
         for name in (CONFIG_FILE, PYPROJECT_FILE):
             path = os.path.join(folder, name)
-            if os.path.isfile(path) and (name == CONFIG_FILE or _mentions_us(path)):
+            if _is_there(path) if name == CONFIG_FILE else os.path.isfile(path) and _mentions_us(path):
                 found.setdefault(os.path.realpath(path), path)
     return list(found.values())
 
@@ -132,16 +132,31 @@ def read_config(path: str) -> ConfigFile:
                 return cached[1]
             data = file.read()
     except OSError as e:
-        raise BrokenConfigError(f"cannot be read: {e.strerror or e}", path) from e
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise BrokenConfigError("is not UTF-8 text", path, data.count(b"\n", 0, e.start) + 1) from e
-    config = parse_config(text, path)
+        raise unreadable(path, e) from e
+    config = parse_config(decode(data, path).removeprefix("\ufeff"), path)
     # Only absolute names: a relative one means another file after a change of the current folder.
     if os.path.isabs(path):
         _cache[path] = (stamp, config)
     return config
+
+
+def unreadable(path: str, error: OSError) -> BrokenConfigError:
+    """The error for a file that is there and cannot be read."""
+    if isinstance(error, FileNotFoundError) and os.path.islink(path):
+        return BrokenConfigError(f"is a link to `{os.readlink(path)}`, which does not exist", path)
+    return BrokenConfigError(f"cannot be read: {error.strerror or error}", path)
+
+
+def decode(data: bytes, path: str) -> str:
+    """The text of a file.
+
+    Raises:
+        BrokenConfigError: it is no text; with file and line.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as e:
+        raise BrokenConfigError("is not UTF-8 text", path, data.count(b"\n", 0, e.start) + 1) from e
 
 
 def parse_config(text: str, path: str) -> ConfigFile:
@@ -191,6 +206,11 @@ def _existing(path: str) -> str:
     return path
 
 
+def _is_there(path: str) -> bool:
+    """Whether there is a file, or something in its place that someone takes for one: a folder, a link to nowhere."""
+    return os.path.lexists(path) and (os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path))
+
+
 def _is_toml(path: str) -> bool:
     return path.endswith(".toml")
 
@@ -208,6 +228,7 @@ def _mentions_us(path: str) -> bool:
 def _parse_ini(text: str, path: str) -> dict[str, dict[str, Any]]:
     import configparser
 
+    _check_brackets(text, path)
     # No interpolation and no case folding: `%` and upper case are parts of values and names.
     parser = configparser.ConfigParser(interpolation=None, allow_no_value=True, default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way to keep the case
@@ -235,11 +256,19 @@ def _fill_bare_names(config: ConfigFile) -> None:
             values[key] = "" if value is None else value
 
 
+def _check_brackets(text: str, path: str) -> None:
+    # To the parser such a line is a name like others, and the mistake is told somewhere below, as another one.
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith("[") and "]" not in line:
+            raise BrokenConfigError(f"the bracket of `{line.strip()}` is not closed", path, number)
+
+
 def _parse_toml(text: str, path: str) -> dict[str, dict[str, Any]]:
     try:
         document = toml_loads(text)
     except ValueError as e:
-        raise BrokenConfigError(f"is not valid TOML: {e}", path, _toml_line(str(e), text)) from e
+        line, problem = _toml_place(str(e), text)
+        raise BrokenConfigError(f"is not valid TOML: {problem}", path, line) from e
     ours = document.get("tool", {}).get("torchx", {})
     config = ConfigFile(path, text, {})
     if not isinstance(ours, dict):
@@ -262,8 +291,11 @@ def _add_table(sections: dict[str, dict[str, Any]], name: str, table: Mapping[st
         sections.setdefault(name, {})
 
 
-def _toml_line(message: str, text: str) -> int:
+def _toml_place(message: str, text: str) -> tuple[int, str]:
+    """The line that a parser's message tells, and the message without it; the last line where it tells none."""
     import re
 
-    found = re.search(r"at line (\d+)", message)
-    return int(found.group(1)) if found else text.count("\n") + 1
+    found = re.search(r" \(at line (\d+), column (\d+)\)", message)
+    if found is None:
+        return text.count("\n") + 1, message
+    return int(found.group(1)), f"{message[: found.start()]} (column {found.group(2)})"
