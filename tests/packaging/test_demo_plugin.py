@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEMO = ROOT / "examples" / "torchx-demo"
 
 MOST_LINES = 150
-"""Lines of the distribution's source, blank ones included, stay below."""
+"""Lines of the distribution, its pyproject.toml and blank ones included, stay below."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,8 @@ def environment(built: Built, new_environment: Callable[..., Environment], uv: s
 
 
 def test_it_is_short() -> None:
-    assert sum(len(path.read_text().splitlines()) for path in (DEMO / "src").rglob("*.py")) < MOST_LINES
+    files = [DEMO / "pyproject.toml", *(DEMO / "src").rglob("*.py")]
+    assert sum(len(path.read_text().splitlines()) for path in files) < MOST_LINES
 
 
 def test_it_passes_the_conformance_suites(environment: Environment) -> None:
@@ -62,7 +63,6 @@ def test_it_is_listed_with_all_that_it_adds(environment: Environment) -> None:
         "components": ["demo.hello"],
         "cli_commands": ["demo"],
     }
-    assert "torchx_transform_app" in demo["hooks"]
 
 
 def test_a_job_runs_on_its_scheduler_and_is_seen_from_other_commands(environment: Environment) -> None:
@@ -94,15 +94,9 @@ def test_failed_job_is_told(environment: Environment) -> None:
     assert "FAILED" in ran.stderr + ran.stdout
 
 
-def test_its_command_and_its_policy(environment: Environment) -> None:
+def test_its_command(environment: Environment) -> None:
     assert "show the demo cluster" in environment.torchx("--help").stdout
     assert environment.torchx("demo").stdout.endswith(f"jobs in {environment.folder / 'cluster'}\n")
-    refused = environment.torchx("run", "-s", "demo", "utils.echo", "--num_replicas", "17")
-    assert refused.returncode == 1
-    assert "the demo cluster runs at most 16 replicas of a job" in refused.stderr
-    assert (
-        environment.torchx("run", "-s", "local_cwd", "--dryrun", "utils.echo", "--num_replicas", "17").returncode == 0
-    )
 
 
 def test_its_tracker_keeps_what_a_job_reports(environment: Environment) -> None:

@@ -26,9 +26,3 @@ def torchx_trackers():
 @plugins.hookimpl
 def torchx_cli_commands():
     return [plugins.CommandPlugin(name="demo", command="torchx_demo.extras:CmdDemo", summary="show the demo cluster")]
-
-
-@plugins.hookimpl
-def torchx_transform_app(request):
-    if request.scheduler == "demo" and sum(role.num_replicas for role in request.app.roles) > 16:
-        raise ValueError("the demo cluster runs at most 16 replicas of a job")

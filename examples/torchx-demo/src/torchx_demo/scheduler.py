@@ -27,9 +27,8 @@ def describe_job(job: Path) -> DescribeAppResponse:
     marks = {path.name for path in job.iterdir()}
     replicas = []
     for n, replica in enumerate(json.loads((job / "replicas.json").read_text())):
-        ended = [state for state in ("SUCCEEDED", "FAILED", "CANCELLED") if f"{n}.{state}" in marks]
-        state = AppState[ended[0]] if ended else AppState.RUNNING
-        replicas.append(ReplicaStatus(replica["id"], state, replica["role"], hostname="localhost"))
+        state = next((s for s in ("SUCCEEDED", "FAILED", "CANCELLED") if f"{n}.{s}" in marks), "RUNNING")
+        replicas.append(ReplicaStatus(replica["id"], AppState[state], replica["role"], hostname="localhost"))
     return describe_replicas(job.name, replicas)
 
 
