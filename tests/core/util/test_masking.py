@@ -161,6 +161,13 @@ def test_arguments_are_copied_with_their_secrets_hidden(args: list[str], masked:
         f"https://user:p@{CANARY}@host/path",
         f"https://{CANARY}{CANARY}{CANARY}@github.com/a/b",
         f"password={CANARY},{CANARY};{CANARY}",
+        f"- name: API_KEY\n  value: {CANARY}\n",
+        f'{{"name": "API_KEY", "value": "a {CANARY}"}}',
+        json.dumps(json.dumps({"Name": "API_KEY", "Value": CANARY})),
+        f"{{'a': {{'token': b'{CANARY}'}}}}",
+        f"token: |\n  a\n  {CANARY}\nlr: 1",
+        f"TOKEN=`echo {CANARY}` x",
+        f"TOKEN=$(echo {CANARY}) x",
     ],
 )
 def test_texts_lose_their_secrets(text: str) -> None:
@@ -178,6 +185,7 @@ def test_texts_lose_their_secrets(text: str) -> None:
         "ssh://git@github.com/a/b",
         "http://host:8080/a@b",
         "key: value, keyboard=us",
+        '{"name": "LR", "value": "0.1"}, {"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db"}}}',
         "basic training of 6 epochs",
         "it costs $5, an e-mail: a@b.c",
         "",
@@ -200,7 +208,25 @@ def test_any_text_can_be_masked(text: str) -> None:
     assert isinstance(mask_text(text), str)
 
 
-@pytest.mark.parametrize("piece", ["a.", "-", "--a ", "a=", 'token="', "token='\\", "http://", "a:b@", " \t", "token "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a.",
+        "-",
+        "--a ",
+        "a=",
+        'token="',
+        "token='\\",
+        "http://",
+        "a:b@",
+        " \t",
+        "token ",
+        "name:",
+        "token: |\n ",
+        "token=`",
+        "token=$(",
+    ],
+)
 def test_hostile_texts_take_no_time(piece: str) -> None:
     # 200 kB; anything quadratic would take minutes.
     assert mask_text(piece * (200_000 // len(piece))) is not None

@@ -34,11 +34,20 @@ _NAME = re.compile(
           | (?P<listed>\\?["'],\s*(?=\\?["'](?!-))) )""",
     re.VERBOSE,
 )
+# name: API_KEY, value: ...; as in the environment of a container.
+_PAIR = re.compile(
+    r"""(?<![\w.\-])name\\?["']?\s*[:=]\s*\\?["']?(?P<name>[\w.\-]+)\\?["']?\s*,?\s*
+        \\?["']?value\\?["']?\s*[:=]\s*""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_PREFIX = re.compile(r"""(?:[bBfFrRuU]{1,2}(?=["']))?""")
+# A text of several lines in YAML.
+_BLOCK = re.compile(r"""[|>][-+0-9]{0,2}[ \t]*\n[ \t]+(?P<block>[^\n]*(?:\n[ \t]+[^\n]*|\n(?=\n))*)""")
 _OPENING = re.compile(r"""[\\"']{0,63}["']""")
 _CLOSED = re.compile(r"""(?:'[^']*'|"[^"]*")+""")
 _STRING = re.compile(r"""(["'])(?:\\.|(?!\1)[^\\])*\1""", re.DOTALL)
 # Without quotes, a value ends at white space or at a quote: rather too much is hidden than too little.
-_BARE = re.compile(r"""[^\s"']+""")
+_BARE = re.compile(r"""(?:`[^`]*`|\$\([^()\n]*\)|[^\s"'])+""")
 # A list or mapping of strings.
 _STRINGS = re.compile(r"""[\[({]\s*(?=\\{0,9}["'])(?P<strings>[^\])}]*)""")
 # A string, and then the rest of a command.
@@ -48,19 +57,20 @@ _AFTER_EMPTY = frozenset(",;:)]}")
 
 def assignments(text: str) -> Iterator[tuple[int, int]]:
     """Where in a text the values are that stand behind the name of a secret, quotes left out."""
-    done = 0
     missing: set[str] = set()
-    for match in _NAME.finditer(text):
-        if match.start() < done or not _gives_value(text, match) or not is_secret_name(match["name"]):
-            continue
-        value = _value(text, match.end(), missing)
-        if value is not None:
-            done = value[1]
-            yield value
+    for pattern in (_NAME, _PAIR):
+        done = 0
+        for match in pattern.finditer(text):
+            if match.start() < done or not _gives_value(text, match) or not is_secret_name(match["name"]):
+                continue
+            value = _value(text, match.end(), missing)
+            if value is not None:
+                done = value[1]
+                yield value
 
 
 def _gives_value(text: str, match: re.Match[str]) -> bool:
-    if match["name"].startswith("-"):
+    if match.re is _PAIR or match["name"].startswith("-"):
         return True
     if match["listed"]:
         before = text[max(0, match.start() - 3) : match.start()].rstrip("\\\"'")
@@ -69,10 +79,12 @@ def _gives_value(text: str, match: re.Match[str]) -> bool:
 
 
 def _value(text: str, at: int, missing: set[str]) -> tuple[int, int] | None:
+    for pattern, group in ((_STRINGS, "strings"), (_BLOCK, "block")):
+        if several := pattern.match(text, at):
+            return several.span(group)
+    if prefix := _PREFIX.match(text, at):
+        at = prefix.end()
     opening = _OPENING.match(text, at)
-    strings = _STRINGS.match(text, at)
-    if strings is not None:
-        return strings.span("strings")
     if opening is None:
         bare = _BARE.match(text, at)
         return bare.span() if bare else None
