@@ -66,6 +66,7 @@ def cfg(tmp_path: Path) -> dict[str, CfgVal]:
     return {"job_dir": str(tmp_path / "jobs")}
 
 
+@pytest.mark.slow
 class TestSlurmOverSsh(SchedulerConformance):
     """Unreachable means that nobody can log in."""
 
