@@ -21,6 +21,7 @@ from tests.packaging.blocks import Block, read_blocks
 from tests.packaging.pages import CHECKED, EXECUTED, ROOT, check_form, run_page
 from torchx.plugins import PluginType, hookspecs, registry
 from torchx.plugins._markers import LIFECYCLE_HOOKS
+from torchx.plugins._missing import PLANNED, official_distributions
 from torchx.util.configfile import toml_loads
 
 if TYPE_CHECKING:
@@ -140,6 +141,15 @@ def test_every_hook_command_and_scheduler_has_a_page() -> None:
     for folder, names in {"hooks": hooks, "cli": commands, "schedulers": schedulers}.items():
         pages = {page.stem for page in (ROOT / "docs/reference" / folder).glob("*.md")}
         assert set(names) | {"index"} == pages
+
+
+def test_what_is_called_planned_is_what_registers_nothing_yet() -> None:
+    def registers(dist: str) -> bool:
+        return "@hookimpl" in (ROOT / "packages" / dist / "src" / dist.replace("-", "_") / "plugin.py").read_text()
+
+    assert {dist for dist in official_distributions() if not registers(dist)} == PLANNED
+    table = re.findall(r"^\|.*\| `(torchx-\w+)` \| (.*) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {dist for dist, today in table if today == "planned"} == PLANNED
 
 
 @pytest.mark.parametrize("name", [name for name in vars(hookspecs) if name.startswith("torchx_")])

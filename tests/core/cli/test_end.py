@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.core.cli.support import TORCHX
+from torchx.cli.output import print_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.core.cli.support import Cli, Site
 
 START = "import sys; sys.argv = ['torchx', *sys.argv[1:]]; from torchx._start import main; "
 
@@ -58,3 +67,49 @@ def test_a_full_disk_is_told() -> None:
         )
     assert done.returncode == 1
     assert "No space left" in done.stderr
+
+
+EXITS = """
+import sys
+from torchx.specs import AppDef
+
+def job() -> AppDef:
+    sys.exit(5)
+
+def create(session_name, **kwargs):
+    sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "told"),
+    [
+        (["run", "-s", "local_cwd", "acme_exits.py:job"], 5, "component `acme_exits.py:job` called sys.exit(5)"),
+        (["run", "-s", "exits", "utils.echo"], 1, "the factory of scheduler `exits` called sys.exit(5)"),
+    ],
+    ids=["component", "factory"],
+)
+def test_code_of_others_that_exits_is_told(
+    cli: Cli, site: Site, workdir: Path, argv: list[str], status: int, told: str
+) -> None:
+    site.add(
+        "acme-exits",
+        modules={"acme_exits": EXITS},
+        entry_points={"torchx.schedulers": {"exits": "acme_exits:create"}},
+    )
+    (workdir / "acme_exits.py").write_text(EXITS)
+    done = cli(*argv)
+    assert done.code == status
+    assert done.error.startswith(told)
+
+
+def test_full_disk_is_told_of_logs_too(torchx: Cli) -> None:
+    handle = torchx("run", "-s", "local_cwd", "utils.echo").lines[0]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*TORCHX, "log", handle], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: cannot write to standard output: No space left on device\n")
+
+
+def test_numbers_that_json_lacks_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"loss": float("nan"), "all": [float("inf"), -float("inf"), 1.5]}, indent=None)
+    assert capsys.readouterr().out == '{"loss": "NaN", "all": ["Infinity", "-Infinity", 1.5]}\n'

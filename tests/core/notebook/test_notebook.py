@@ -58,6 +58,7 @@ def test_the_magic_in_ipython(tmp_path: Path) -> None:
         import fsspec
         with fsspec.open(torchx.notebook.get_workspace() + "job.py", "r") as file:
             print(file.read(), end="")
+        shell.run_cell("%%workspacefile /abs.py\\nx = 1")
     """
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)],
@@ -66,7 +67,11 @@ def test_the_magic_in_ipython(tmp_path: Path) -> None:
         env={"HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path), "PATH": ""},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "print('hello from the job')\n"
+    assert done.stdout.splitlines() == [
+        "print('hello from the job')",
+        "UsageError: `/abs.py` is not within the workspace",
+        "hint: write a path relative to the workspace",
+    ]
 
 
 def test_outside_of_a_notebook_nothing_is_registered() -> None:

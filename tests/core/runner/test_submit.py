@@ -110,7 +110,13 @@ def test_wrong_options_are_named(factories: Factories, cfg: dict[str, object], m
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("clustr", "`cluster`"), ("kubernetes", "pip install torchx-k8s"), ("xyz", "installed: cluster")]
+    ("name", "hint"),
+    [
+        ("clustr", "`cluster`"),
+        ("local_docker", "pip install torchx-docker"),
+        ("kubernetes", "is planned"),
+        ("xyz", "installed: cluster"),
+    ],
 )
 def test_unknown_scheduler_is_named_with_the_remedy(factories: Factories, name: str, hint: str) -> None:
     with pytest.raises(UnknownSchedulerException, match=name) as error:

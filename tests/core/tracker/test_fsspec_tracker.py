@@ -319,3 +319,18 @@ def test_a_useless_settings_file_is_told(tmp_path: Path, text: str, problem: str
     (tmp_path / "conf.json").write_text(text)
     with pytest.raises(UsageError, match=problem):
         create(f"{tmp_path}/conf.json")
+
+
+@pytest.mark.parametrize("run_id", ["x" * 400, "\u00fc/" * 150, "." * 300, "\ud800", "%~", "a" * 200, "a" * 201])
+def test_any_text_is_a_run_id(tmp_path: Path, run_id: str) -> None:
+    tracker = create(str(tmp_path / "runs"))
+    tracker.add_metadata(run_id, lr=0.1)
+    tracker.add_artifact(run_id, "model", "/m")
+    tracker.add_source(run_id, "y" * 400)
+    tracker.add_source("child", run_id)
+    assert list(tracker.run_ids()) == sorted([run_id, "child"])
+    assert tracker.metadata(run_id) == {"lr": 0.1}
+    assert list(tracker.run_ids(parent_run_id="y" * 400)) == [run_id]
+    assert list(tracker.run_ids(parent_run_id=run_id)) == ["child"]
+    other = f"{run_id}z"
+    assert tracker.metadata(other) == {}

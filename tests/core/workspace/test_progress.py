@@ -16,9 +16,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import rich.console
+import rich.progress
 
 from torchx.workspace import fastcopy
-from torchx.workspace.progress import FileProgress, Progress
+from torchx.workspace.progress import FileProgress, Progress, known_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,3 +195,20 @@ def test_a_large_file_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "copy").read_bytes() == content
     assert list(dict.fromkeys(done for _, done, _ in told))[-3:] == [1 << 20, 2 << 20, len(content)]
     assert {(name, size) for name, _, size in told} == {("large", len(content))}
+
+
+@pytest.mark.parametrize(
+    ("total", "done", "shown"),
+    [(None, 0, ("", "")), (None, 1, ("", "1 file")), (None, 7060, ("", "7060 files")), (20, 7, ("━", "7/20"))],
+)
+def test_the_line_tells_only_what_is_known(total: int | None, done: int, shown: tuple[str, str]) -> None:
+    bar = rich.progress.Progress()
+    bar.add_task("copying", total=total, completed=done)
+    (task,) = bar.tasks
+    console = rich.console.Console(file=io.StringIO(), width=60)
+    drawn = []
+    for column in known_columns():
+        with console.capture() as captured:
+            console.print(column(task))
+        drawn.append(captured.get().strip())
+    assert (drawn[0][:1], drawn[1]) == shown

@@ -29,6 +29,13 @@ class TorchXError(Exception):
         # Not left to the bases: a subclass that is a KeyError too would print the message's repr.
         return self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: an error of ours explains itself, and frames of ours would hide that.
+
+        See https://ipython.readthedocs.io/en/stable/config/integrating.html#custom-exception-tracebacks.
+        """
+        return [f"{type(self).__name__}: {self.message}", *([f"hint: {self.hint}"] if self.hint else [])]
+
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions are copied by calling the class with `args`; subclasses take other arguments than the message.
         state = dict(vars(self))

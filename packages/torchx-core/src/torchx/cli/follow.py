@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,17 +36,29 @@ class LogPrinter:
 
         Raises:
             BrokenPipeError: nobody reads any more.
+            OutputError: standard output cannot be written.
         """
         # Bytes go out as the replicas wrote them; a stream without a byte layer (a StringIO) gets them decoded.
-        raw = getattr(self._out, "buffer", None)
         self._out.flush()
         for replica, block in blocks:
-            lines = self._rendered(replica, block)
+            self._write(self._rendered(replica, block))
+
+    def _write(self, lines: bytes) -> None:
+        raw = getattr(self._out, "buffer", None)
+        try:
             if raw is None:
                 self._out.write(lines.decode("utf-8", "replace"))
             else:
                 raw.write(lines)
                 raw.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if self._out is not sys.stdout:
+                raise
+            from torchx.cli.errors import OutputError
+
+            raise OutputError(error) from error
 
     def _rendered(self, replica: Replica, block: bytes) -> bytes:
         return self.prefixed(replica, block)

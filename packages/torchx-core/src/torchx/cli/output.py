@@ -48,7 +48,25 @@ def print_json(record: object, *, indent: int | None = 2) -> None:
     """Writes one record as JSON; ``indent=None`` puts it on one line and hands it over at once."""
     import json
 
-    write(json.dumps(record, indent=indent, default=str) + "\n", flush=indent is None)
+    try:
+        text = json.dumps(record, indent=indent, default=str, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(record), indent=indent, default=str)
+    write(text + "\n", flush=indent is None)
+
+
+def _finite(record: object) -> object:
+    """The record with ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``, for which JSON has no numbers, as text.
+
+    That is how Protocol Buffers write them: https://protobuf.dev/programming-guides/json/.
+    """
+    if isinstance(record, dict):
+        return {key: _finite(value) for key, value in record.items()}
+    if isinstance(record, (list, tuple)):
+        return [_finite(value) for value in record]
+    if isinstance(record, float) and (record != record or record in (float("inf"), float("-inf"))):
+        return "NaN" if record != record else "Infinity" if record > 0 else "-Infinity"
+    return record
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -24,6 +24,16 @@ OFFICIAL = {
     (PluginType.SCHEDULER, "aws_sagemaker"): "torchx-aws",
 }
 
+PLANNED = frozenset({"torchx-k8s", "torchx-lsf", "torchx-aws"})
+"""Distributions of ours that register nothing yet; the tests compare this with what they register."""
+
+
+def install_hint(distribution: str) -> str:
+    """How to get a backend of ours that is not there."""
+    if distribution in PLANNED:
+        return f"`{distribution}` is planned and has no backend yet; `torchx runopts` lists those that are installed"
+    return f"pip install {distribution}"
+
 
 def official_schedulers() -> list[str]:
     """The schedulers of our own distributions, installed or not."""
@@ -53,10 +63,9 @@ def missing(
         installed = [provider.title for provider in providers if provider.name == official]
         hint = (
             f"`{installed[0]}` is installed but does not add it: pip install --upgrade {official}"
-            if installed
-            else None
+            if installed and official not in PLANNED
+            else install_hint(official)
         )
-        hint = hint or f"pip install {official}"
     listed = f"known: {', '.join(names)}" if names else f"no {kind.label} is installed"
     return UnknownPluginError(f"there is no {kind.label} `{name}`", name=name, known=names, hint=hint or near or listed)
 

@@ -70,20 +70,23 @@ class SchedulerPool:
         from torchx.runner._scheduler_params import factory_arguments
         from torchx.schedulers.api import Scheduler
 
-        made = factory(session_name=self._session, **factory_arguments(factory, self._params))
+        try:
+            made = factory(session_name=self._session, **factory_arguments(factory, self._params))
+        except SystemExit as error:
+            raise TorchXError(f"the factory of scheduler `{name}` called sys.exit({error.code!r})") from error
         if not isinstance(made, Scheduler):
             raise TorchXError(f"the factory of scheduler `{name}` made a {type(made).__name__}, not a Scheduler")
         return made
 
 
 def _unknown_scheduler(name: str, known: Mapping[str, Callable[..., Any]]) -> TorchXError:
-    from torchx.plugins._missing import OFFICIAL
+    from torchx.plugins._missing import OFFICIAL, install_hint
     from torchx.plugins.descriptors import PluginType
 
     error = UnknownSchedulerException(name)
     distribution = OFFICIAL.get((PluginType.SCHEDULER, name))
     if distribution is not None:
-        error.hint = f"pip install {distribution}"
+        error.hint = install_hint(distribution)
     else:
         error.hint = nearest(name, known) or f"installed: {', '.join(known) or 'none'}"
     return error

@@ -60,6 +60,13 @@ def make_app(
         raise explain(error, component, preset) from error.__cause__
     except TorchXError:
         raise
+    except SystemExit as error:
+        # With a message it is a script's way to fail; with nothing, or 0, it is the end of its help.
+        if not isinstance(error.code, int) or error.code == 0:
+            raise
+        failure = TorchXError(f"component `{component}` called sys.exit({error.code!r}) instead of returning an AppDef")
+        failure.exit_code = error.code
+        raise failure from error
     except Exception as error:  # of the component's own code: it stays what it is, and tells where it comes from
         attach_origin(error, f"component `{component}`", fn)
         raise

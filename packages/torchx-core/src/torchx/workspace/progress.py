@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TextIO
 
+    from rich.console import RenderableType
     from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+    from rich.progress import ProgressColumn, Task, TaskID
 
 #: Seconds after which the line appears.
 PATIENCE = 1.0
@@ -106,13 +107,12 @@ class FileProgress(Progress):
 
     def _show(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
+            *known_columns(),
             TimeElapsedColumn(),
             console=Console(file=self._stream),
             transient=True,
@@ -124,3 +124,24 @@ class FileProgress(Progress):
         bar.start()
         self._bar = bar, task
         self._update()  # what was told in between
+
+
+def known_columns() -> tuple[ProgressColumn, ProgressColumn]:
+    """A bar and a count that tell only what is known: without a total there is no bar, and ``7 files`` for ``7/20``."""
+    from rich.progress import BarColumn, ProgressColumn
+    from rich.text import Text
+
+    class KnownBar(ProgressColumn):
+        bar = BarColumn()
+
+        def render(self, task: Task) -> RenderableType:
+            return Text() if task.total is None else self.bar.render(task)
+
+    class Count(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            done = int(task.completed)
+            if task.total is not None:
+                return Text(f"{done}/{int(task.total)}")
+            return Text(f"{done} files" if done > 1 else "1 file" if done else "")
+
+    return KnownBar(), Count()

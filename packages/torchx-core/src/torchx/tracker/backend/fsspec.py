@@ -6,6 +6,7 @@ The folder's layout::
     <root>/<run>/artifacts/<record>.json    {"name": ..., "path": ..., "metadata": ...}
     <root>/<run>/sources/<record>.json      {"source_run_id": ..., "artifact_name": ...}
     <root>/.children/<run>/<child>.json     {"run_id": ...}
+    <root>/<run>/id/run_id.json             {"run_id": ...}, where the id is too long for a folder's name
 
 Each call adds a file of its own and none is ever changed, so that any number of replicas may write at once and lose
 nothing. Files are named by time, and are read in that order: the last one wins where a name is recorded twice. Ids and
@@ -34,6 +35,15 @@ NAME = "fsspec"
 CHILDREN = ".children"
 """Folder below the root with the reverse of the sources; its leading dot keeps it apart from any encoded run id."""
 
+LONGEST_NAME = 200
+"""Characters of a folder's name. File systems take 255 bytes, and the name of a file being written is longer still."""
+
+LONGEST_START = 100
+"""Characters of a longer name that stay, for those who look into the folder; a digest of all of it follows."""
+
+SHORTENED = "%~"
+"""Stands before the digest. Two hexadecimal digits follow a ``%`` in all other names."""
+
 
 class FsspecTracker(TrackerBase):
     """Keeps runs as files below a folder of a file system.
@@ -49,7 +59,19 @@ class FsspecTracker(TrackerBase):
     def add_artifact(self, run_id: str, name: str, path: str, metadata: Mapping[str, object] | None = None) -> None:
         """Records an artifact; see ``TrackerBase.add_artifact``. The metadata must fit into JSON."""
         record = {"name": name, "path": path, "metadata": None if metadata is None else dict(metadata)}
-        self._records.write(record, _encode(run_id), "artifacts", generate_filename())
+        self._add(run_id, "artifacts", record)
+
+    def _add(self, run_id: str, kind: str, record: Mapping[str, object]) -> None:
+        folder = _encode(run_id)
+        if SHORTENED in folder:  # written ahead of all else: there is no run without its id
+            self._records.write({"run_id": run_id}, folder, "id", "run_id")
+        self._records.write(record, folder, kind, generate_filename())
+
+    def _run_id(self, folder: str) -> list[str]:
+        """The id of the run in a folder; nothing while it is just being written."""
+        if SHORTENED not in folder:
+            return [_decode(folder)]
+        return [record["run_id"] for record in self._records.read(folder, "id")]
 
     def artifacts(self, run_id: str) -> Mapping[str, TrackerArtifact]:
         """The artifacts of a run by name."""
@@ -62,7 +84,7 @@ class FsspecTracker(TrackerBase):
         What JSON has no form for is kept as near as possible: arrays and tensors as numbers or lists, a date in ISO
         form, a set as a list, anything else as its text.
         """
-        self._records.write(metadata, _encode(run_id), "metadata", generate_filename())
+        self._add(run_id, "metadata", metadata)
 
     def metadata(self, run_id: str) -> Mapping[str, object]:
         """The values of a run by name."""
@@ -76,7 +98,7 @@ class FsspecTracker(TrackerBase):
         # The child's entry comes first: should the second write fail, asking again repairs it.
         self._records.write({"run_id": run_id}, CHILDREN, _encode(source_id), _encode(run_id))
         record = {"source_run_id": source_id, "artifact_name": artifact_name}
-        self._records.write(record, _encode(run_id), "sources", generate_filename())
+        self._add(run_id, "sources", record)
 
     def sources(self, run_id: str, artifact_name: str | None = None) -> Iterable[TrackerSource]:
         """What a run was made from, each source once, in the order in which they were added."""
@@ -93,8 +115,12 @@ class FsspecTracker(TrackerBase):
             parent_run_id: only the runs that named this run as a source.
         """
         if parent_run_id is not None:
-            return sorted(unquote(name) for name in self._records.names(CHILDREN, _encode(parent_run_id)))
-        return sorted(unquote(name) for name in self._records.folders() if not name.startswith("."))
+            names = self._records.names(CHILDREN, _encode(parent_run_id))
+            if any(SHORTENED in name for name in names):
+                return sorted(record["run_id"] for record in self._records.read(CHILDREN, _encode(parent_run_id)))
+            return sorted(map(_decode, names))
+        folders = (name for name in self._records.folders() if not name.startswith("."))
+        return sorted(run_id for folder in folders for run_id in self._run_id(folder))
 
     def lineage(self, run_id: str) -> Lineage:
         """What a run was made from, and the runs that were made from it."""
@@ -148,5 +174,15 @@ def _url(protocol: object, root_path: object, config_file: str) -> str:
 
 def _encode(name: str) -> str:
     """A run id or name as one part of a path; also ``.`` and ``..``, which quoting leaves alone, name nothing else."""
-    encoded = quote(name, safe="")
-    return f"%2E{encoded[1:]}" if encoded.startswith(".") else encoded
+    encoded = quote(name, safe="", errors="surrogatepass")
+    if encoded.startswith("."):
+        encoded = f"%2E{encoded[1:]}"
+    if len(encoded) <= LONGEST_NAME:
+        return encoded
+    import hashlib
+
+    return f"{encoded[:LONGEST_START]}{SHORTENED}{hashlib.sha256(encoded.encode()).hexdigest()}"
+
+
+def _decode(encoded: str) -> str:
+    return unquote(encoded, errors="surrogatepass")
