@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from torchx._alias import alias
 from torchx.errors import TorchXError
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ def test_a_missing_backend_is_told_with_what_to_install(aliased: Site) -> None:
     assert caught.value.hint == "pip install torchx-acme"
     assert caught.value.name == "acme_docs.acme_scheduler"
     assert "acme_docs.acme_scheduler" not in sys.modules
+
+
+def test_a_backend_that_is_planned_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torchx.plugins._missing.PLANNED", {"torchx-acme"})
+    with pytest.raises(ModuleNotFoundError, match="`torchx-acme` is planned and has no backend yet") as caught:
+        alias("acme_docs", target="acme_backend.scheduler", dist="torchx-acme")
+    assert isinstance(caught.value, TorchXError)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from torchx.errors import UsageError
 from torchx.plugins.errors import PluginLoadError, UnknownPluginError
 from torchx.tracker import AppRun, app_run_from_env
 from torchx.tracker.api import (
@@ -143,3 +144,9 @@ def test_the_api_is_cheap_to_import() -> None:
         for c in (code, bare)
     ]
     assert outputs[0] == outputs[1]
+
+
+def test_a_value_that_trackers_cannot_be_handed_is_told(tmp_path: Path) -> None:
+    run = AppRun(RUN, [create(str(tmp_path))])
+    with pytest.raises(UsageError, match="can be called `run_id`"):
+        run.add_metadata(run_id=3)

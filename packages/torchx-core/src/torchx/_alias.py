@@ -34,7 +34,9 @@ class MissingBackendError(TorchXError, ModuleNotFoundError):
     """
 
     def __init__(self, message: str = "", *, name: str | None = None, dist: str = "") -> None:
-        super().__init__(message, hint=f"pip install {dist}")
+        from torchx.plugins._missing import install_hint
+
+        super().__init__(message, hint=install_hint(dist))
         self.name = name
         self.dist = dist
 
@@ -59,10 +61,11 @@ def alias(name: str, *, target: str, dist: str) -> ModuleType:
     try:
         module = import_module(target)
     except ModuleNotFoundError as error:
-        if error.name != target.partition(".")[0]:
+        from torchx.plugins._missing import PLANNED, install_hint
+
+        if error.name != target.partition(".")[0] and not (dist in PLANNED and error.name == target):
             raise
-        raise MissingBackendError(
-            f"`{name}` needs the distribution {dist}, which is not installed: pip install {dist}", name=name, dist=dist
-        ) from error
+        what = "a backend that is not there" if dist in PLANNED else f"the distribution {dist}, which is not installed"
+        raise MissingBackendError(f"`{name}` needs {what}: {install_hint(dist)}", name=name, dist=dist) from error
     sys.modules[name] = module
     return module

@@ -262,7 +262,15 @@ class AppRun:
         return self.id
 
     def add_metadata(self, **kwargs: object) -> None:
-        """Records values of this run with every tracker; see ``TrackerBase.add_metadata``."""
+        """Records values of this run with every tracker; see ``TrackerBase.add_metadata``.
+
+        Raises:
+            UsageError: a value is called ``run_id``, which is an argument of the trackers themselves.
+        """
+        if "run_id" in kwargs:
+            from torchx.errors import UsageError
+
+            raise UsageError("no value of a run can be called `run_id`", hint="the run has its id already: AppRun.id")
         for backend in self.backends:
             backend.add_metadata(self.id, **kwargs)
 
