@@ -3,7 +3,8 @@
 Python blocks share one namespace, as if they were one program; those that begin with ``>>>`` are doctests in it. In a
 ``console`` block the lines behind ``$`` are run by bash, and the lines below are what must be printed: in any order,
 but nothing else, unless a line ``...`` allows for more. ``...`` inside of a line stands for anything. A command must
-succeed unless ``# exit status N`` stands behind it. Job ids differ each time: those of the page mean the real ones.
+succeed unless ``# exit status N`` stands behind it. Job ids differ each time: those of the page mean the real ones. So do
+times: any time is right where the page shows one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 APP_ID = re.compile(r"([A-Za-z_][\w.]*)-([bcdfghjklmnpqrstvwxz][bcdfghjklmnpqrstvwxz0-9]{11,14})\b")
+TIME = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d{4}\b")
 STATUS = re.compile(r"\s+# exit status (\d+)$")
 COMMAND_TIMEOUT = 120.0
 NOTEBOOK_MODULES = ("torchx.notebook",)
@@ -120,8 +122,8 @@ class Page:
         if done.returncode != wanted_status:
             raise PageError(f"exit status {done.returncode}, not {wanted_status}\n{shown}")
         self.learn_ids("\n".join(expected), printed)
-        lines = [APP_ID.sub(r"\1-ID", text.rstrip()) for text in printed.splitlines() if text.strip()]
-        if problem := compare([APP_ID.sub(r"\1-ID", text) for text in expected], lines):
+        lines = [constant(text.rstrip()) for text in printed.splitlines() if text.strip()]
+        if problem := compare([constant(text) for text in expected], lines):
             raise PageError(f"{problem}\n{shown}")
 
     def learn_ids(self, expected: str, printed: str) -> None:
@@ -133,6 +135,11 @@ class Page:
             match = next((m[0] for m in real if m[1] == shown[1] and m[0] not in self.ids.values()), None)
             if match is not None:
                 self.ids.setdefault(shown[0], match)
+
+
+def constant(text: str) -> str:
+    """The text with one word each for what differs from run to run."""
+    return TIME.sub("TIME", APP_ID.sub(r"\1-ID", text))
 
 
 def console_steps(text: str) -> Iterator[tuple[str, list[str]]]:
