@@ -3,8 +3,8 @@
 Python blocks share one namespace, as if they were one program; those that begin with ``>>>`` are doctests in it. In a
 ``console`` block the lines behind ``$`` are run by bash, and the lines below are what must be printed: in any order,
 but nothing else, unless a line ``...`` allows for more. ``...`` inside of a line stands for anything. A command must
-succeed unless ``# exit status N`` stands behind it. Job ids differ each time: those of the page mean the real ones. So do
-times: any time is right where the page shows one.
+succeed unless ``# exit status N`` stands behind it. Job ids differ each time: those of the page mean the real ones.
+Any time is right where the page shows one.
 """
 
 from __future__ import annotations
