@@ -13,7 +13,8 @@ import pytest
 from tests.cluster.local_docker import TIMEOUT, Docker, docker_jobs
 from torchx.errors import TorchXError
 from torchx.schedulers.api import Stream
-from torchx.specs import AppState, BindMount, DeviceMount, Resource, VolumeMount, macros
+from torchx.specs import AppState, BindMount, DeviceMount, Resource, RetryPolicy, VolumeMount, macros
+from torchx.specs.overlays import set_overlay
 from torchx.testing.waiting import until
 
 if TYPE_CHECKING:
@@ -242,8 +243,6 @@ def test_retries_come_to_an_end(jobs: Docker) -> None:
     ("policy", "runs"), [("REPLICA", [1, 3, 1]), ("ROLE", [3, 3, 1]), ("APPLICATION", [3, 3, 3])], ids=lambda v: str(v)
 )
 def test_what_is_started_again_is_what_the_policy_says(jobs: Docker, policy: str, runs: list[int]) -> None:
-    from torchx.specs import RetryPolicy
-
     code = 'echo run; test "$1" = 0 && sleep 600; ' + FAILS_TWICE.removeprefix("echo run; ")
     worker = jobs.role(code, macros.replica_id, num_replicas=2, max_retries=2, retry_policy=RetryPolicy(policy))
     # Replica 1 fails twice; replica 0 and the other role go on until they are ended.
@@ -264,6 +263,34 @@ def test_a_job_that_is_cancelled_is_not_started_again(jobs: Docker) -> None:
     jobs.scheduler.cancel(app_id)
     assert jobs.end(app_id).state == AppState.CANCELLED
     assert jobs.describe(app_id).num_restarts == 0
+
+
+OBEYS = 'trap "echo told; exit 7" {signal}; echo run; while :; do sleep 0.1; done'
+
+
+@pytest.mark.parametrize("signal", ["TERM", "USR1"])
+def test_a_program_that_obeys_the_images_stop_signal_with_a_code_is_not_started_again(
+    jobs: Docker, signal: str
+) -> None:
+    role = jobs.role(OBEYS.format(signal=signal), max_retries=3, retry_policy=RetryPolicy.REPLICA)
+    if signal != "TERM":
+        set_overlay(role, "local_docker", "container", {"StopSignal": f"SIG{signal}"})
+    app_id = jobs.submit(role)
+    until(lambda: _runs(jobs, app_id, "worker", 0) == 1, TIMEOUT, "its start")
+    jobs.scheduler.cancel(app_id)
+    described = jobs.describe(app_id)
+    assert (described.state, described.num_restarts) == (AppState.CANCELLED, 0)
+    assert jobs.lines(app_id) == ["run\n", "told\n"]
+    assert jobs.container(app_id)["HostConfig"]["RestartPolicy"]["Name"] == "no"
+
+
+def test_a_job_that_waits_for_its_next_run_is_cancelled(jobs: Docker) -> None:
+    app_id = jobs.submit(jobs.role("exit 3", max_retries=50))
+    until(lambda: jobs.container(app_id)["State"]["Restarting"], TIMEOUT, "a pause between two runs")
+    jobs.scheduler.cancel(app_id)
+    described = jobs.describe(app_id)
+    assert described.state == AppState.CANCELLED
+    assert not jobs.container(app_id)["State"]["Running"]
 
 
 # -- the command line ----------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster.local_docker import TIMEOUT, Docker, docker_jobs
 from torchx.runner import get_runner
-from torchx.specs import AppState
+from torchx.specs import AppState, RetryPolicy
 from torchx.testing.waiting import until
 from torchx_docker.actions import replicas_of
 from torchx_docker.client import EngineUnreachableError
@@ -113,6 +113,24 @@ def test_the_keeper_of_a_job_survives_the_engine(jobs: Docker, docker: EnginePro
     described = jobs.end(app_id)
     assert described.state == AppState.FAILED
     assert [r.state for r in described.roles_statuses[0].replicas] == [AppState.CANCELLED, AppState.FAILED]
+
+
+def test_what_was_ended_does_not_run_again_when_the_engine_starts(jobs: Docker, docker: EngineProcess) -> None:
+    """An engine starts again what has failed and has restarts left, whoever ended it."""
+    obeys = 'trap "exit 7" TERM; test "$1" = 1 && exit 3; while :; do sleep 0.1; done'
+    fields = {"max_retries": 1, "retry_policy": RetryPolicy.REPLICA}
+    cancelled = jobs.submit(jobs.role(obeys, "0", **fields))
+    jobs.reach(cancelled, AppState.RUNNING)
+    failed = jobs.submit(jobs.role(obeys, "${replica_id}", num_replicas=2, **fields))
+    jobs.scheduler.cancel(cancelled)
+    assert jobs.end(failed).state == AppState.FAILED
+    before = [[c["State"]["StartedAt"] for c in jobs.containers(job)] for job in (cancelled, failed)]
+    docker.kill()
+    docker.start()
+    # Starting is the engine's first work; this job's end shows that it has come to others.
+    assert jobs.end(jobs.submit(jobs.role("true"))).state == AppState.SUCCEEDED
+    assert [jobs.describe(job).state for job in (cancelled, failed)] == [AppState.CANCELLED, AppState.FAILED]
+    assert [[c["State"]["StartedAt"] for c in jobs.containers(job)] for job in (cancelled, failed)] == before
 
 
 def test_a_submission_that_loses_the_engine_is_one_job(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torchx.errors import TorchXError
 from torchx_docker.client import EngineError
 from torchx_docker.names import Marks
-from torchx_docker.request import LABEL_APP_ID
+from torchx_docker.request import LABEL_APP_ID, NO_RESTART
 from torchx_docker.status import by_app
 
 if TYPE_CHECKING:
@@ -107,8 +107,15 @@ def mark(engine: Engine, replicas: Iterable[Replica], **changes: Any) -> bool:
     return all(renamed)
 
 
-def end(engine: Engine, app_id: str, replicas: Iterable[Replica], *, grace: float = GRACE) -> None:
+def end(engine: Engine, app_id: str, replicas: Iterable[Replica], *, for_good: bool, grace: float = GRACE) -> None:
     """Ends containers: asks all of them at once, and kills those that have not ended in time.
+
+    Args:
+        engine: the engine.
+        app_id: the job.
+        replicas: those to end.
+        for_good: the engine does not start them again either, not even when it starts itself.
+        grace: seconds between asking and killing.
 
     Raises:
         TorchXError: one does not end.
@@ -125,10 +132,19 @@ def end(engine: Engine, app_id: str, replicas: Iterable[Replica], *, grace: floa
             if passed >= grace:
                 engine.signal(replica.container, "SIGKILL")
             elif replica.container not in asked:
-                engine.signal(replica.container, "SIGTERM")
+                _ask_to_end(engine, replica.container, for_good=for_good)
                 asked.add(replica.container)
         time.sleep(pause)
         pause = min(2 * pause, 0.5)
+
+
+def _ask_to_end(engine: Engine, container: str, *, for_good: bool) -> None:
+    # First the policy: a program that obeys with an exit code has "failed", and would be started again.
+    if for_good:
+        engine.set_restart_policy(container, NO_RESTART)
+    # As `docker stop` does: the engine itself takes no other signal for the wish that the container be over.
+    config = (engine.inspect(container) or {}).get("Config") or {}
+    engine.signal(container, config.get("StopSignal") or "SIGTERM")
 
 
 def restart(engine: Engine, app_id: str, replicas: Iterable[Replica], attempt: int) -> None:
@@ -142,7 +158,7 @@ def restart(engine: Engine, app_id: str, replicas: Iterable[Replica], attempt: i
     """
     replicas = list(replicas)
     mark(engine, replicas, retries=attempt, retrying=True)
-    end(engine, app_id, replicas)
+    end(engine, app_id, replicas, for_good=False)
     for replica in replicas_of(engine, app_id):
         if replica.marks.retrying and not replica.called_off:
             engine.start(replica.container, replica.name)
@@ -167,5 +183,5 @@ def cancel(engine: Engine, app_id: str) -> None:
             return
         # First the mark: a job of which this process ends half, before it is killed itself, must not read FAILED.
         mark(engine, [r for r in alive if not r.marks.cancelled], cancelled=True, stopped=False)
-        end(engine, app_id, alive)
+        end(engine, app_id, alive, for_good=True)
         # Once more: the job's keeper may have started a replica again at the same moment.

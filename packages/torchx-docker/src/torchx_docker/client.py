@@ -271,7 +271,23 @@ class Engine:
         Returns:
             False if there is none: it does not run.
         """
-        return self._unless((404, 409, 500), "end a container", lambda: self.client.api.kill(container, name))
+        return self._unless((404, 409), "end a container", lambda: self.client.api.kill(container, name))
+
+    def set_restart_policy(self, container: str, policy: Mapping[str, Any]) -> bool:
+        """Says whether the engine starts a container again when it has ended, and when the engine itself starts.
+
+        Args:
+            container: its id.
+            policy: as in the body of ``POST /containers/create``.
+
+        Returns:
+            False if the container is gone.
+        """
+        return self._unless(
+            (404, 409),
+            "change a container",
+            lambda: self.client.api.update_container(container, restart_policy=dict(policy)),
+        )
 
     def rename(self, container: str, name: str) -> bool:
         """Gives a container another name.

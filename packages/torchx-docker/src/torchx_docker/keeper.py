@@ -109,7 +109,7 @@ def _carry_out(engine: Engine, app_id: str, plan: Plan) -> None:
         restart(engine, app_id, plan.restart, plan.attempt)
     elif plan.stop:
         mark(engine, [r for r in plan.stop if not r.called_off], stopped=True)
-        end(engine, app_id, plan.stop)
+        end(engine, app_id, plan.stop, for_good=True)
 
 
 def main(app_id: str) -> None:

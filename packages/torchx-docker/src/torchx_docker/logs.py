@@ -194,8 +194,8 @@ class ContainerLog:
         """Opens a stream; False where there is nothing to read now, but may be later."""
         replicas = self._watch.replicas(newer_than=self._closed_at)
         own = next((r for r in replicas if r.container == self._container), None)
-        self._is_last = (
-            own is None or is_terminal(app_state(replicas)) or (own.ended and not may_run_again(own, replicas))
+        self._is_last = own is None or (
+            own.ended and (is_terminal(app_state(replicas)) or not may_run_again(own, replicas))
         )
         runs = own is not None and own.docker_state in ("running", "paused")
         if self._caught_up and not self._is_last and not runs:

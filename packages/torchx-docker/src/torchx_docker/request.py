@@ -43,6 +43,8 @@ CPU_PERIOD = 100_000
 MIN_CPU_QUOTA = 1_000
 """The smallest share that the kernel takes."""
 MB = 1024 * 1024
+NO_RESTART = {"Name": "no"}
+"""The policy of a container that the engine never starts again."""
 
 
 def build_request(
@@ -235,4 +237,4 @@ def _port_bindings(role: Role) -> dict[str, list[dict[str, str]]]:
 def _restart_policy(app: AppDef, role: Role) -> dict[str, Any]:
     if engine_restarts(app, role):
         return {"Name": "on-failure", "MaximumRetryCount": role.max_retries}
-    return {"Name": "no"}
+    return NO_RESTART.copy()

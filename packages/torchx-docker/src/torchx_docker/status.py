@@ -89,7 +89,8 @@ class Replica:
     @property
     def state(self) -> AppState:
         """Its state as a replica."""
-        if self.ended and self.called_off:
+        # Also while it is being ended: what a user has cancelled never reads RUNNING again.
+        if self.marks.cancelled or (self.ended and self.called_off):
             return AppState.CANCELLED
         if self.docker_state == "exited" and self.exit_code == 0:
             return AppState.SUCCEEDED
