@@ -162,6 +162,27 @@ def test_an_image_that_is_nowhere_is_one_error_and_nothing_is_left(jobs: Docker)
     assert jobs.scheduler.describe(jobs.ids[-1]) is None
 
 
+def test_a_port_that_is_taken_is_published_at_a_free_one(jobs: Docker, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        first = jobs.submit(jobs.role("sleep 600", port_map={"http": port}))
+    port_of = {"first": _published(jobs, first, port)}
+    # Two roles with one port, beside a job that has it as well.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    roles = [jobs.role("sleep 600", name=name, port_map={"http": port}) for name in ("a", "b")]
+    second, third = jobs.submit(*roles), jobs.submit(roles[0])
+    published = [*port_of["first"], *_published(jobs, second, port), *_published(jobs, third, port)]
+    assert len({*published}) == 4
+    assert str(port) in published
+    assert sum("is taken on this machine" in text for text in caplog.messages) == 3
+
+
+def _published(jobs: Docker, app_id: str, port: int) -> list[str]:
+    assert jobs.reach(app_id, AppState.RUNNING)
+    return [c["NetworkSettings"]["Ports"][f"{port}/tcp"][0]["HostPort"] for c in jobs.containers(app_id)]
+
+
 # -- states --------------------------------------------------------------------------------------------------------
 
 

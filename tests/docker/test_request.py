@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from torchx.specs import AppDef, BindMount, DeviceMount, Resource, RetryPolicy, 
 from torchx.testing import NOT_UNICODE
 from torchx_docker.names import MAX_HOST, Marks, app_part, read_marks, replica_host
 from torchx_docker.request import LABEL_APP_ID, build_request, render
+from torchx_docker.workspace.oci_workspace import ImagePush
 
 
 def role(**fields: Any) -> Role:
@@ -156,6 +158,23 @@ def test_an_overlay_sets_what_a_role_has_no_word_for_and_our_labels_stay() -> No
     config = build(role(metadata={"local_docker/container": overlay}, num_replicas=2))[1]
     assert (config["User"], config["HostConfig"]["IpcMode"], config["HostConfig"]["Init"]) == ("me-1", "host", True)
     assert (config["Labels"]["team"], config["Labels"][LABEL_APP_ID]) == ("a", "app-1")
+
+
+@pytest.mark.parametrize(
+    ("images", "shown"),
+    [
+        ({"sha256:1": ("localhost/a", "t")}, ["localhost/a:t"]),
+        (
+            {"localhost/a@sha256:1": ImagePush("localhost/a@sha256:1", object(), object(), False)},
+            ["localhost/a@sha256:1"],
+        ),  # type: ignore[arg-type]  # neither is looked at
+    ],
+    ids=["docker", "oci"],
+)
+def test_of_images_to_push_a_dry_run_shows_the_names(images: dict[str, Any], shown: list[str]) -> None:
+    request = build_request(AppDef("app", [role()]), {}, app_id="app-1", version="1")
+    told = render({**request, "push": {"builder": "some", "images": images}})
+    assert yaml.safe_load(told)["push"] == {"builder": "some", "images": shown}
 
 
 # -- names ---------------------------------------------------------------------------------------------------------

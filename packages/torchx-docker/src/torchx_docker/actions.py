@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
 from torchx.errors import TorchXError
 from torchx_docker.client import EngineError
 from torchx_docker.names import Marks
-from torchx_docker.request import LABEL_APP_ID, NO_RESTART
+from torchx_docker.request import LABEL_APP_ID, NO_RESTART, with_free_ports
 from torchx_docker.status import by_app
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ AT_A_TIME = 8
 
 NO_SUCH_IMAGE = 404
 NAME_IN_USE = 409
+
+# By another container, or by any other program.
+_PORT_TAKEN = re.compile(r"port is already allocated|address already in use")
 
 
 def replicas_of(engine: Engine, app_id: str) -> list[Replica]:
@@ -93,12 +97,34 @@ def _create(engine: Engine, container: Mapping[str, Any]) -> None:
             raise
 
 
-def start_created(engine: Engine, app_id: str) -> list[Replica]:
-    """Starts the containers of a job that have never been started; all of the job's are returned."""
-    replicas = replicas_of(engine, app_id)
+def start_created(engine: Engine, request: Mapping[str, Any]) -> list[Replica]:
+    """Starts the containers of a job that have never been started; all of the job's are returned.
+
+    One whose port on this machine is taken is made anew with free ports.
+    """
+    configs = {container["name"]: container["config"] for container in request["containers"]}
+    replicas = replicas_of(engine, request["app_id"])
     waiting = [r for r in replicas if r.docker_state == "created" and not r.called_off]
-    _for_each(lambda replica: engine.start(replica.container, replica.name), waiting)
+    _for_each(lambda replica: _start(engine, replica, configs.get(replica.name)), waiting)
     return replicas
+
+
+def _start(engine: Engine, replica: Replica, config: Mapping[str, Any] | None) -> None:
+    try:
+        engine.start(replica.container, replica.name)
+    except EngineError as error:
+        if config is None or not _PORT_TAKEN.search(error.message):
+            raise
+        # Trying is the only way to know: the engine keeps no list of what others on this machine listen at.
+        engine.remove(replica.container)
+        _create(engine, {"name": replica.name, "config": with_free_ports(config)})
+        engine.start(replica.name, replica.name)
+        import logging
+
+        logging.getLogger(__name__).warning(
+            "a port of %s/%d is taken on this machine, it is published at a free one: docker port %s",
+            *(replica.role, replica.k, replica.name),
+        )
 
 
 def mark(engine: Engine, replicas: Iterable[Replica], **changes: Any) -> bool:

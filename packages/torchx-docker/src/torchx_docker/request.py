@@ -111,10 +111,18 @@ def build_request(
 
 
 def render(request: Mapping[str, Any]) -> str:
-    """The request as YAML."""
+    """The request as YAML; of images that will be pushed, their names alone."""
     import yaml
 
-    return yaml.safe_dump(dict(request), sort_keys=False, allow_unicode=True, width=120)
+    shown = dict(request)
+    if push := request.get("push"):
+        shown["push"] = {"builder": push["builder"], "images": _pushed_names(push["images"])}
+    return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _pushed_names(images: Mapping[str, Any]) -> list[str]:
+    # ``docker`` says repository and tag of an image's id; the names of ``oci`` are where its images will be.
+    return [":".join(to) if type(to) is tuple else image for image, to in images.items()]
 
 
 def _overlaid(config: dict[str, Any], app: AppDef, role: Role, values: macros.Values) -> dict[str, Any]:
@@ -224,7 +232,10 @@ def _mounts(role: Role) -> dict[str, Any]:
 
 
 def _port_bindings(role: Role) -> dict[str, list[dict[str, str]]]:
-    """A role's only replica is reached at the ports it names; of several, each at free ports of the engine's choice."""
+    """A role's only replica is reached at the ports it names; of several, each at free ports of the engine's choice.
+
+    Where such a port turns out to be taken, the replica gets free ones, too: see `with_free_ports`.
+    """
     bindings = {}
     for name, port in role.port_map.items():
         if not isinstance(port, int) or not 0 < port < 65536:
@@ -232,6 +243,16 @@ def _port_bindings(role: Role) -> dict[str, list[dict[str, str]]]:
         host_port = str(port) if role.num_replicas == 1 else ""
         bindings[f"{port}/tcp"] = [{"HostIp": "127.0.0.1", "HostPort": host_port}]
     return bindings
+
+
+def with_free_ports(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with ports of the engine's choice in the place of those that it names."""
+    host = dict(config["HostConfig"])
+    host["PortBindings"] = {
+        port: [{**binding, "HostPort": ""} for binding in bindings]
+        for port, bindings in (host.get("PortBindings") or {}).items()
+    }
+    return {**config, "HostConfig": host}
 
 
 def _restart_policy(app: AppDef, role: Role) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
             actions.create_missing(
                 self._engine, request, lambda engine, image: ensure_base(engine, image, "", quiet=quiet)
             )
-            replicas = actions.start_created(self._engine, app_id)
+            replicas = actions.start_created(self._engine, request)
             if needs_keeper(replicas) and any(not r.ended for r in replicas):
                 from torchx_docker.keeper import launch
 
