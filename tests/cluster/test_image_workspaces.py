@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +19,10 @@ from torchx.errors import TorchXError, UsageError
 from torchx.specs.api import AppDef, Role, Workspace
 from torchx.testing.trees import TREE, make_tree
 from torchx.workspace.errors import UnknownWorkspaceTypeError
+from torchx_docker.oci import media
+from torchx_docker.oci.append import _Bytes
+from torchx_docker.oci.registry import Document, Registry
+from torchx_docker.oci.upload import Blob
 from torchx_docker.workspace.docker_workspace import DockerWorkspaceMixin
 from torchx_docker.workspace.local_images import LocalImageMixin
 from torchx_docker.workspace.oci_workspace import OciWorkspaceMixin
@@ -204,6 +210,108 @@ def test_oci_refuses_a_workspace_with_a_dockerfile(world: World, archive: Path, 
     assert "workspace_type=docker" in str(caught.value.hint)
     (source / ".torchxignore").write_text("Dockerfile.torchx\n")
     assert "@sha256:" in built(OciWorkspaceMixin(), base, source, {})
+
+
+@pytest.mark.parametrize("buildkit", ["0", "1"], ids=["classic", "buildkit"])
+def test_a_dockerfile_that_is_a_link_is_used(
+    world: World, archive: Path, source: Path, buildkit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", buildkit)
+    base = base_image(world, archive, "plain", "WORKDIR /srv/app")
+    (source / "docker").mkdir()
+    (source / "docker" / "train").write_text("ARG IMAGE\nFROM $IMAGE\nENV COLOR=green\n")
+    (source / "Dockerfile.torchx").symlink_to("docker/train")
+    image = built(DockerWorkspaceMixin(), base, source, {})
+    assert run_image(world.client, world.host, image, "echo $COLOR; ls") == "green\n"
+    (source / "docker" / "train").write_text("ARG IMAGE\nFROM $IMAGE\nENV COLOR=brown\n")
+    assert built(DockerWorkspaceMixin(), base, source, {}) != image
+    with pytest.raises(UsageError, match=r"Dockerfile\.torchx"):
+        built(OciWorkspaceMixin(), base, source, {})
+
+
+@pytest.mark.parametrize("kind", [DockerWorkspaceMixin, OciWorkspaceMixin])
+def test_a_file_that_would_delete_others_is_refused(
+    world: World, archive: Path, source: Path, kind: type[WorkspaceMixin[Any]]
+) -> None:
+    base = base_image(world, archive, "plain", "WORKDIR /srv/app")
+    (source / "pkg" / ".wh..wh..opq").write_text("")
+    with pytest.raises(TorchXError, match=r"`pkg/\.wh\.\.wh\.\.opq`") as caught:
+        built(kind(), base, source, {})
+    assert ".torchxignore" in str(caught.value.hint)
+
+
+def test_oci_refuses_a_base_image_with_steps_of_its_own(world: World, archive: Path, source: Path) -> None:
+    base = base_image(world, archive, "onbuild", "WORKDIR /srv/app", "ONBUILD ENV COLOR=green")
+    by_engine = built(DockerWorkspaceMixin(), base, source, {})
+    assert run_image(world.client, world.host, by_engine, "echo $COLOR") == "green\n"
+    with pytest.raises(TorchXError, match=r"bases/onbuild` has ONBUILD steps \(`ENV COLOR=green`\)") as caught:
+        built(OciWorkspaceMixin(), base, source, {})
+    assert "workspace_type=docker" in str(caught.value.hint)
+
+
+def put_platforms(world: World, image: str, name: str, *architectures: str) -> str:
+    """Makes an index of an image, as if it were made for several architectures; for one, just a manifest."""
+    repository, _, tag = image.partition("/")[2].partition(":")
+    registry = Registry(world.registry.name)
+    base = registry.manifest(repository, tag)
+    entries = []
+    for architecture in architectures:
+        manifest = base.read()
+        config = registry.read_document(repository, manifest["config"]["digest"], "").read()
+        content = json.dumps({**config, "architecture": architecture}).encode()
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        registry.put_blob(repository, Blob(digest, len(content), _Bytes(content)))
+        manifest["config"] |= {"digest": digest, "size": len(content)}
+        new = Document(json.dumps(manifest).encode(), base.media_type)
+        registry.put_manifest(repository, new.digest if len(architectures) > 1 else name, new)
+        platform = {"os": "linux", "architecture": architecture}
+        described = {"mediaType": new.media_type, "size": len(new.content), "digest": new.digest}
+        entries.append({**described, "platform": platform})
+    if len(architectures) > 1:
+        index = {"schemaVersion": 2, "mediaType": media.DOCKER_INDEX, "manifests": entries}
+        registry.put_manifest(repository, name, Document(json.dumps(index).encode(), media.DOCKER_INDEX))
+    registry.close()
+    return f"{world.registry.name}/{repository}:{name}"
+
+
+def architecture_of(world: World, image: str) -> str:
+    return world.docker("inspect", "--format", "{{.Architecture}}", image).strip()
+
+
+@pytest.mark.parametrize("buildkit", ["0", "1"], ids=["classic", "buildkit"])
+def test_another_platform_is_taken_only_where_it_is_asked_for(
+    world: World, archive: Path, source: Path, buildkit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", buildkit)
+    plain = base_image(world, archive, "platforms", "WORKDIR /srv/app")
+    own = architecture_of(world, plain)
+    other = "arm64" if own != "arm64" else "amd64"
+    both = put_platforms(world, plain, f"both{buildkit}", own, other)
+    asked: dict[str, CfgVal] = {"image_platform": f"linux/{other}"}
+    assert architecture_of(world, built(DockerWorkspaceMixin(), both, source, asked)) == other
+    image = built(DockerWorkspaceMixin(), both, source, {})
+    assert architecture_of(world, image) == own
+    assert built(DockerWorkspaceMixin(), both, source, {}) == image
+
+
+def test_a_platform_that_the_base_image_of_the_engine_is_not_made_for(
+    world: World, archive: Path, source: Path
+) -> None:
+    plain = base_image(world, archive, "single", "WORKDIR /srv/app")
+    own = architecture_of(world, plain)
+    other = "arm64" if own != "arm64" else "amd64"
+    with pytest.raises(UsageError, match=f"made for `linux/{own}`, not for `linux/{other}`") as caught:
+        built(DockerWorkspaceMixin(), plain, source, {"image_platform": f"linux/{other}"})
+    assert f"image_platform=linux/{own}" in str(caught.value.hint)
+    alien = put_platforms(world, plain, "alien", other)
+    for _ in range(2):  # pulled, and there already
+        with pytest.raises(
+            UsageError, match=f"made for `linux/{other}`, not for `linux/{own}`, the engine's"
+        ) as caught:
+            built(DockerWorkspaceMixin(), alien, source, {})
+        assert f"image_platform=linux/{other}" in str(caught.value.hint)
+    image = built(DockerWorkspaceMixin(), alien, source, {"image_platform": f"linux/{other}"})
+    assert architecture_of(world, image) == other
 
 
 def test_the_base_image_is_pulled_only_where_it_is_missing(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,20 +14,25 @@ import pytest
 from torchx.errors import TorchXError, UsageError
 from torchx.plugins.manager import get_plugin_manager
 from torchx.specs.api import AppDef, Role, Workspace
-from torchx.workspace.errors import WorkspaceNotFoundError
+from torchx.testing.trees import make_tree
+from torchx.workspace.errors import UnsafeWorkspaceError, WorkspaceError, WorkspaceNotFoundError
 from torchx_docker.client import EngineError
+from torchx_docker.workspace.build import _Output
 from torchx_docker.workspace.buildkit import trace_text
 from torchx_docker.workspace.docker_workspace import DEFAULT_DOCKERFILE, DockerWorkspaceMixin, print_push_events
 from torchx_docker.workspace.fingerprint import fingerprint
 from torchx_docker.workspace.local_images import LocalImageMixin
+from torchx_docker.workspace.look import Look
 from torchx_docker.workspace.memory import KEEP, Memory
 from torchx_docker.workspace.oci_workspace import OciWorkspaceMixin
+from torchx_docker.workspace.options import platform_option
 from torchx_docker.workspace.recipe import uses_image
 from torchx_docker.workspace.tarstream import Contents
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torchx.specs.api import CfgVal
     from torchx.workspace.api import WorkspaceMixin
 
 ID = "sha256:" + "1" * 64
@@ -231,8 +238,6 @@ def test_records_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_workspace_that_was_only_just_changed_has_no_fingerprint(tmp_path: Path) -> None:
-    import contextlib
-
     from torchx.workspace.projects import resolve_projects
     from torchx_docker.workspace.tarstream import look
 
@@ -243,3 +248,110 @@ def test_a_workspace_that_was_only_just_changed_has_no_fingerprint(tmp_path: Pat
     assert fingerprint(contents._replace(started=newest + 1000)) == ""
     later = Contents(contents.projects, contents.manifest, newest + 3_000_000_000)
     assert fingerprint(later) == fingerprint(later) != ""
+
+
+# -- what is in a workspace ------------------------------------------------------------------------------------------
+
+
+def looked_at(folder: Path) -> Look:
+    from torchx.workspace.projects import resolve_projects
+
+    return Look(resolve_projects(Workspace.from_str(str(folder)), contextlib.ExitStack()))
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        {"Dockerfile.torchx": "docker/train"},
+        {"Dockerfile.torchx": "./docker/../docker/train"},
+        {"Dockerfile.torchx": "one", "one": "other/train", "other": "docker"},
+    ],
+    ids=["direct", "dots", "through others"],
+)
+def test_a_dockerfile_that_is_a_link_is_followed(tmp_path: Path, links: dict[str, str]) -> None:
+    folder = tmp_path / "ws"
+    make_tree(folder, {"docker/train": b"FROM a\n"})
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    assert looked_at(folder).read_dockerfile() == b"FROM a\n"
+
+
+@pytest.mark.parametrize("target", ["nowhere", "ignored", "Dockerfile.torchx", "docker"])
+def test_a_dockerfile_that_leads_to_no_file_is_told(tmp_path: Path, target: str) -> None:
+    folder = tmp_path / "ws"
+    make_tree(folder, {"docker/train": b"", "ignored": b"", ".torchxignore": b"ignored\n"})
+    (folder / "Dockerfile.torchx").symlink_to(target)
+    with pytest.raises(WorkspaceError, match=f"link to `{target}`") as caught:
+        looked_at(folder)
+    assert ".torchxignore" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("path", [".wh.a", "pkg/.wh..wh..opq", ".wh.folder/file", "pkg/.wh.sub/file"])
+def test_names_that_mean_something_else_in_a_layer_are_refused(tmp_path: Path, path: str) -> None:
+    folder = tmp_path / "ws"
+    make_tree(folder, {"train.py": b"", "pkg/a.wh.b": b"", path: b""})
+    refused = path.removesuffix("/file")
+    with pytest.raises(UnsafeWorkspaceError, match=f"`{re.escape(refused)}`") as caught:
+        looked_at(folder)
+    assert caught.value.path == refused
+    (folder / ".torchxignore").write_text(f"{refused}\n")
+    assert looked_at(folder).contents.manifest.folders["pkg"].files["a.wh.b"]
+
+
+@pytest.mark.parametrize("kind", [DockerWorkspaceMixin, OciWorkspaceMixin])
+def test_an_image_without_a_name(kind: type[WorkspaceMixin[Any]], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the image's name is empty") as caught:
+        kind().build_workspaces([role_of("", tmp_path)], {})
+    assert "--image" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("linux/arm64", True),
+        ("linux/arm/v7", True),
+        ("windows/amd64", True),
+        ("aarch64", True),
+        ("foo", False),
+        ("linux", False),
+        ("linux/", False),
+        ("linux/arm/v7/x", False),
+        ("linux/$(id)", False),
+    ],
+)
+def test_platforms(text: str, good: bool) -> None:
+    cfg: dict[str, CfgVal] = {"image_platform": text}
+    if good:
+        assert platform_option(cfg) == text
+        return
+    with pytest.raises(UsageError, match="is not a platform") as caught:
+        platform_option(cfg)
+    assert "linux/arm64" in str(caught.value.hint)
+
+
+# -- what a build says -----------------------------------------------------------------------------------------------
+
+SAID = [{"stream": "\x1b[91mred\x1b[0m\n"}, {"stream": "\x1b[2K\x1b[1Gdone\n"}, {"stream": "\x1b[0m\n"}]
+
+
+def test_colors_are_for_terminals() -> None:
+    plain, terminal = io.StringIO(), Terminal()
+    _Output(plain).follow(SAID)
+    _Output(terminal).follow(SAID)
+    assert plain.getvalue() == "red\ndone\n"
+    assert terminal.getvalue() == "\x1b[91mred\x1b[0m\n\x1b[2K\x1b[1Gdone\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "after"),
+    [
+        ("The command '/bin/sh -c false' returned a non-zero code: 1", True),
+        ("executor failed running [/bin/sh -c false]: exit code: 1", True),
+        ('process "/bin/sh -c false" did not complete successfully: exit code: 1', True),
+        ("dockerfile parse error line 2: unknown instruction: RUNN", False),
+    ],
+)
+def test_the_output_of_a_program_that_fails_is_told(error: str, after: bool) -> None:
+    with pytest.raises(EngineError) as caught:
+        _Output(None).follow([*SAID, {"error": error}])
+    assert caught.value.message == f"Docker can't build the image: {error}" + (" (after: red | done)" if after else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torchx.workspace.progress import SILENT
-from torchx_docker.oci.errors import ImageNotFoundError, RegistryLoginError
+from torchx_docker.oci.errors import ImageNotFoundError, RegistryError, RegistryLoginError
 from torchx_docker.oci.folders import find_place
 from torchx_docker.oci.layer import make_layer
 from torchx_docker.oci.manifests import (
@@ -99,6 +99,7 @@ class Bases:
             config = self._config(manifest)
             if platform:
                 check_platform(config, platform)
+            self._check_steps(config)
             place = self._place(config, manifest)
             compression = compression_for(manifest, document.media_type)
             key = (place.path, tuple(place.parents.items()), compression)
@@ -143,6 +144,14 @@ class Bases:
         return self._registry.read_document(
             self._name.repository, described["digest"], described.get("mediaType", "")
         ).read()
+
+    def _check_steps(self, config: Mapping[str, Any]) -> None:
+        """Refuses an image with steps for whoever builds on top of it."""
+        if steps := (config.get("config") or {}).get("OnBuild"):
+            raise RegistryError(
+                f"the base image `{self._name.familiar}` has ONBUILD steps (`{steps[0]}`), which can't be run here",
+                hint="use workspace_type=docker, or a base image without them",
+            )
 
     def _place(self, config: Mapping[str, Any], manifest: Mapping[str, Any]) -> Place:
         def open_layer(digest: str) -> Iterator[bytes]:

@@ -61,9 +61,9 @@ def choose_platform(index: Mapping[str, Any], platform: str) -> dict[str, Any]:
         UsageError: there is none.
     """
     entries = images_of(index)
-    wanted = _normal(platform)
+    wanted = normal_platform(platform)
     for entry in entries:
-        if _normal(platform_of(entry)) == wanted:
+        if normal_platform(platform_of(entry)) == wanted:
             return entry
     known = sorted(platform_of(entry) for entry in entries)
     raise UsageError(
@@ -77,12 +77,8 @@ def platform_of(entry: Mapping[str, Any]) -> str:
     return "/".join(str(found[name]) for name in ("os", "architecture", "variant") if found.get(name))
 
 
-def same_platform(one: str, other: str) -> bool:
-    """Whether two texts name the same platform, ``linux/x86_64`` and ``linux/amd64``."""
-    return _normal(one) == _normal(other)
-
-
-def _normal(platform: str) -> tuple[str, str, str]:
+def normal_platform(platform: str) -> tuple[str, str, str]:
+    """System, architecture and variant (or none) of a platform: the same for ``linux/x86_64`` and ``amd64``."""
     system, architecture, variant = [*platform.lower().split("/"), "", "", ""][:3]
     if not architecture:
         system, architecture = "linux", system
@@ -97,7 +93,7 @@ def check_platform(config: Mapping[str, Any], platform: str) -> None:
         UsageError: it is for another one.
     """
     own = platform_of({"platform": config})
-    if _normal(own) != _normal(platform):
+    if normal_platform(own) != normal_platform(platform):
         raise UsageError(f"the base image is made for `{own}`, not for `{platform}`", hint=f"image_platform={own}")
 
 

@@ -82,6 +82,8 @@ def parse_image(text: str) -> ImageName:
     >>> str(parse_image("python"))
     'docker.io/library/python:latest'
     """
+    if not text:
+        raise ImageNameError("the image's name is empty", hint="name one: --image registry.example.com/team/image:tag")
     rest, mark, digest = text.partition("@")
     if mark and not _DIGEST.fullmatch(digest):
         raise _malformed(text, f"`{digest}` is not a digest")

@@ -25,7 +25,10 @@ CLASSIC, BUILDKIT = "1", "2"
 TIMEOUT = (60, 3600)
 #: The last lines of a build that failed, for the error.
 _KEPT_LINES = 10
-_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+#: Colors, and what moves a terminal's cursor.
+_CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+#: What both builders say where the program of a step fails, and its output tells why.
+_STEP_FAILED = re.compile(r"non-zero code|executor failed|did not complete successfully")
 
 
 def build(engine: Engine, recipe: Recipe, contents: Contents, out: TextIO | None) -> str:
@@ -144,15 +147,16 @@ class _Output:
     def _show(self, text: str) -> None:
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
-            if line.strip():
-                self._last = [*self._last, _COLORS.sub("", line).rstrip()][-_KEPT_LINES:]
+            plain = _CONTROLS.sub("", line).rstrip()
+            if plain:
+                self._last = [*self._last, plain][-_KEPT_LINES:]
                 if self._out:
-                    print(line.rstrip(), file=self._out)
+                    print(line.rstrip() if self._out.isatty() else plain, file=self._out)
 
     def _fail(self, error: str) -> None:
         self._show("\n")
         lines = [line for line in self._last if not line.startswith(("Removing intermediate", " --->"))]
-        said = " | ".join(line.strip() for line in lines[-3:])
+        said = " | ".join(line.strip() for line in lines[-3:]) if _STEP_FAILED.search(error) else ""
         raise EngineError(
             f"Docker can't build the image: {' '.join(error.split())}" + (f" (after: {said})" if said else "")
         )

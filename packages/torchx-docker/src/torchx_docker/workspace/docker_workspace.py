@@ -11,7 +11,7 @@ from torchx.errors import UsageError
 from torchx.workspace.api import WorkspaceMixin
 from torchx_docker.client import Engine
 from torchx_docker.workspace.options import LABEL_VERSION as _LABEL_VERSION
-from torchx_docker.workspace.options import image_labels, image_opts, text_option
+from torchx_docker.workspace.options import image_labels, image_opts, platform_option, text_option
 from torchx_docker.workspace.push import print_push_events
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class DockerWorkspaceMixin(WorkspaceMixin[dict[str, tuple[str, str]]]):
         from torchx_docker.workspace.engine_images import ensure_base, inspect_image
         from torchx_docker.workspace.recipe import make_recipe, uses_image
 
-        quiet, platform = bool(cfg.get("quiet")), text_option(cfg, "image_platform")
+        quiet, platform = bool(cfg.get("quiet")), platform_option(cfg)
         dockerfile = look.read_dockerfile()
         base = ""
         if dockerfile is None or uses_image(dockerfile):

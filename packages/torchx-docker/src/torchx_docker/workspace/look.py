@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torchx.workspace.errors import WorkspaceError
 from torchx_docker.workspace.fingerprint import fingerprint
 from torchx_docker.workspace.memory import Memory
 from torchx_docker.workspace.tarstream import Contents, look
@@ -11,9 +12,12 @@ from torchx_docker.workspace.tarstream import Contents, look
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torchx.workspace.manifest import Manifest
     from torchx.workspace.projects import Project
 
 DOCKERFILE = "Dockerfile.torchx"
+#: As many as the kernel follows.
+_MAX_LINKS = 40
 
 
 class Look:
@@ -25,7 +29,8 @@ class Look:
     Attributes:
         projects: the same.
         fingerprint: changes when the workspace may have changed; empty where that is not known.
-        dockerfile: the path of its ``Dockerfile.torchx``; empty where there is none.
+        dockerfile: the path of its ``Dockerfile.torchx``, or of the file that it is a link to; empty where there is
+            none.
 
     Raises:
         WorkspaceError: something can't be read, or must not be in a workspace.
@@ -88,5 +93,32 @@ def _unchanged(projects: Sequence[Project], kept: dict[str, Any]) -> bool:
 def _dockerfile(contents: Contents) -> str:
     from torchx.workspace.projects import source_of
 
-    info = contents.manifest.folders[""].files.get(DOCKERFILE)
-    return "" if info is None else source_of(contents.projects[info[3]], "", DOCKERFILE)
+    root = contents.manifest.folders[""]
+    if DOCKERFILE not in root.files and DOCKERFILE not in root.links:
+        return ""
+    place, name = _followed(contents.manifest, DOCKERFILE)
+    info = contents.manifest.folders[place].files.get(name) if place in contents.manifest.folders else None
+    if info is None:
+        raise WorkspaceError(
+            f"the workspace's `{DOCKERFILE}` is a link to `{root.links[DOCKERFILE]}`, no file of the workspace",
+            hint=f"put the file there, or add `{DOCKERFILE}` to .torchxignore",
+        )
+    return source_of(contents.projects[info[3]], place, name)
+
+
+def _followed(manifest: Manifest, path: str) -> tuple[str, str]:
+    """Folder and name of what a path leads to in the image, through links; whether there is something is not said."""
+    done: list[str] = []
+    todo = path.split("/")
+    followed = 0
+    while todo:
+        part = todo.pop(0)
+        folder = manifest.folders.get("/".join(done))
+        if part == "..":
+            done = done[:-1]
+        elif folder and part in folder.links and followed < _MAX_LINKS:
+            followed += 1
+            todo = [*folder.links[part].split("/"), *todo]
+        elif part not in ("", "."):
+            done.append(part)
+    return "/".join(done[:-1]), done[-1] if done else ""

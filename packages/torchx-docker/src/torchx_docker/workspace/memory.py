@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_VERSION = 1
+_VERSION = 2
 #: Records kept of each kind; the oldest go first.
 KEEP = 200
 

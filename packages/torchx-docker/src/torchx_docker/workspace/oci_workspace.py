@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torchx.errors import UsageError
 from torchx.workspace.api import WorkspaceMixin
-from torchx_docker.workspace.options import image_labels, image_opts, text_option
+from torchx_docker.workspace.options import image_labels, image_opts, platform_option, text_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,7 +130,7 @@ class OciWorkspaceMixin(WorkspaceMixin[dict[str, ImagePush]]):
         from torchx_docker.workspace.memory import Memory
 
         self._registry(target, push=True)  # one login for all that follows
-        platform, labels = text_option(cfg, "image_platform"), image_labels()
+        platform, labels = platform_option(cfg), image_labels()
         base = self._pinned(base)
         memory = Memory("oci", [str(base), str(target), platform, sorted(labels.items()), look.key])
         seen, kept = look.fingerprint, memory.recall()

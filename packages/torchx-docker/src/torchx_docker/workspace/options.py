@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,11 @@ if TYPE_CHECKING:
 
     from torchx.specs import CfgVal, runopts
 
+#: An architecture alone is for Linux.
+_PLATFORM = re.compile(
+    r"(?i:amd64|x86_64|x86-64|386|arm64|aarch64|arm|armhf|armel|ppc64le|s390x|riscv64|loong64|mips64le)"
+    r"|[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){1,2}"
+)
 LABEL_VERSION = "torchx.pytorch.org/version"
 
 
@@ -39,6 +45,23 @@ def text_option(cfg: Mapping[str, CfgVal], name: str) -> str:
     """The value of an option; empty where it is not set."""
     value = cfg.get(name)
     return "" if value is None else str(value)
+
+
+def platform_option(cfg: Mapping[str, CfgVal]) -> str:
+    """The platform of ``image_platform``; empty where it is not set.
+
+    Raises:
+        UsageError: it can't be one.
+    """
+    platform = text_option(cfg, "image_platform")
+    if platform and not _PLATFORM.fullmatch(platform):
+        from torchx.errors import UsageError
+
+        raise UsageError(
+            f"image_platform=`{platform}` is not a platform: system/architecture[/variant]",
+            hint="image_platform=linux/amd64 or linux/arm64",
+        )
+    return platform
 
 
 def image_labels() -> dict[str, str]:

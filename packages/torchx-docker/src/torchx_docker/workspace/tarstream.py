@@ -10,7 +10,7 @@ import tarfile
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from torchx.workspace.errors import WorkspaceError
+from torchx.workspace.errors import UnsafeWorkspaceError, WorkspaceError
 from torchx.workspace.manifest import scan
 from torchx.workspace.progress import SILENT
 from torchx.workspace.projects import source_of
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FIXED_TIME = 315532800
 #: Bytes that are read from a file at a time.
 PIECE = 1 << 20
+#: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
+_WHITEOUT = ".wh."
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -63,7 +65,21 @@ def look(projects: Sequence[Project]) -> Contents:
         WorkspaceError: something can't be read, or must not be in a workspace.
     """
     started = time.time_ns()
-    return Contents(projects, scan(projects), started)
+    manifest = scan(projects)
+    for place, folder in manifest.folders.items():
+        for name in (place.rpartition("/")[2], *folder.files, *folder.links):
+            if name.startswith(_WHITEOUT):
+                raise _whiteout(place if name not in folder.files and name not in folder.links else f"{place}/{name}")
+    return Contents(projects, manifest, started)
+
+
+def _whiteout(path: str) -> UnsafeWorkspaceError:
+    path = path.lstrip("/")
+    return UnsafeWorkspaceError(
+        f"`{path}` in the workspace can't be in an image: a name that begins with `{_WHITEOUT}` deletes there",
+        path=path,
+        hint=f"add `{path}` to .torchxignore, or rename it",
+    )
 
 
 def tar_pieces(
