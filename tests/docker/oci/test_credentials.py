@@ -82,6 +82,25 @@ def test_helpers(folder: Path, answer: str, found: Credentials, setting: dict[st
     assert find_credentials("r.io") == found
 
 
+@pytest.mark.parametrize("name", ["https://index.docker.io/v1/", "index.docker.io", "docker.io"])
+def test_docker_hub_has_several_names(folder: Path, name: str) -> None:
+    helper(
+        folder,
+        "mine",
+        'test "$key" = https://index.docker.io/v1/ && echo \'{"Username": "ann", "Secret": "pass:word"}\'',
+    )
+    configure(folder, credHelpers={name: "mine"})
+    assert find_credentials("docker.io") == ANN
+    assert find_credentials("r.io") == ANONYMOUS
+    configure(folder, auths={name: {"auth": AUTH}})
+    assert find_credentials("docker.io") == ANN
+
+
+def test_an_empty_helper_stands_for_the_file(folder: Path) -> None:
+    configure(folder, credHelpers={"r.io": ""}, credsStore="nowhere", auths={"r.io": {"auth": AUTH}})
+    assert find_credentials("r.io") == ANN
+
+
 def test_a_helper_that_knows_nothing_leaves_it_to_the_file(folder: Path) -> None:
     helper(folder, "mine", "echo credentials not found in native keychain; exit 1")
     configure(folder, credsStore="mine", auths={"r.io": {"auth": AUTH}})

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from tests.docker.oci.keeping_registry import KeepingRegistry, keeping_registry
 from torchx.util import retry
+from torchx_docker.oci import transport
 from torchx_docker.oci import upload as uploads
-from torchx_docker.oci.errors import RegistryError, RegistryUnavailableError
+from torchx_docker.oci.errors import RegistryError, RegistryUnavailableError, reason_of
 from torchx_docker.oci.registry import Blob, Registry
 
 if TYPE_CHECKING:
@@ -126,3 +129,49 @@ def test_nobody_there_is_told_at_once_where_so_wanted(tmp_path: Path, monkeypatc
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     with pytest.raises(RegistryUnavailableError, match=r"127\.0\.0\.1:1.*refused"):
         Registry("127.0.0.1:1", retry_limit=0).digest("a", "1")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1:1/", "Failed to establish a new connection: Connection refused"),
+        ("http://nowhere.invalid/", "Failed to resolve 'nowhere.invalid'"),
+        ("https://{server}/", "record layer failure|WRONG_VERSION_NUMBER|wrong version number"),
+    ],
+    ids=["refused", "unknown", "no TLS"],
+)
+def test_reasons_are_words(server: KeepingRegistry, url: str, reason: str) -> None:
+    with pytest.raises(requests.RequestException) as caught:
+        requests.get(url.format(server=server.name), timeout=10)
+    told = reason_of(caught.value)
+    assert re.search(reason, told)
+    assert not re.search(r"host=|object at|Errno|_ssl|Connection\(", told)
+
+
+def test_a_connection_that_is_closed_is_told_in_words(server: KeepingRegistry) -> None:
+    server.lose_answers = 1
+    with pytest.raises(requests.RequestException) as caught:
+        requests.put(f"http://{server.name}/v2/a?digest=sha256:{hashlib.sha256().hexdigest()}", timeout=10)
+    assert reason_of(caught.value) in ("Remote end closed connection without response", "Connection reset by peer")
+
+
+def test_a_registrys_own_certificate_comes_before_that_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "certs" / "r.invalid").mkdir(parents=True)
+    own = tmp_path / "certs" / "r.invalid" / "ca.crt"
+    own.write_text("")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.crt"))
+    monkeypatch.setattr(transport, "CERTIFICATES", str(tmp_path / "certs"))
+    seen: list[object] = []
+
+    def send(self: object, request: object, **settings: object) -> None:
+        seen.append(settings["verify"])
+        raise requests.ConnectionError("stop")
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    for name in ("r.invalid", "other.invalid"):
+        with pytest.raises(RegistryError):
+            Registry(name, retry_limit=0).digest("a", "1")
+    assert seen == [str(own), str(tmp_path / "other.crt")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torchx_docker.oci.challenge import parse_challenges
 from torchx_docker.oci.credentials import Credentials, find_credentials
-from torchx_docker.oci.errors import RegistryLoginError, RegistryUnavailableError
+from torchx_docker.oci.errors import RegistryLoginError, RegistryUnavailableError, reason_of
 from torchx_docker.oci.reference import is_loopback
 
 if TYPE_CHECKING:
@@ -125,7 +125,9 @@ class RegistryAuth:
                 login: Any = (known.username, known.password) if known.password else _nobody
                 response = session.get(realm, params=query, auth=login, timeout=TIMEOUT)
         except requests.RequestException as e:
-            raise RegistryUnavailableError(f"the token server `{_host_of(realm)}` can't be asked: {e}") from e
+            raise RegistryUnavailableError(
+                f"the token server `{_host_of(realm)}` can't be asked: {reason_of(e)}"
+            ) from e
         return self._token_answer(response)
 
     def _token_answer(self, response: Response) -> Mapping[str, Any]:

@@ -55,13 +55,15 @@ def find_credentials(registry: str) -> Credentials:
     """
     config = _read_config()
     key = HUB_KEY if registry == HUB else registry
-    helper = _mapping(config, "credHelpers").get(registry) or config.get("credsStore")
+    names = {registry, key, _host_of(key)}  # Docker Hub has several
+    helpers = _mapping(config, "credHelpers")
+    helper = next((helpers[name] for name in (key, *sorted(names)) if name in helpers), config.get("credsStore"))
     if helper:
         found = _ask_helper(str(helper), key)
         if found:
             return found
     for name, entry in _mapping(config, "auths").items():
-        if isinstance(entry, dict) and (name == key or _host_of(name) == registry):
+        if isinstance(entry, dict) and _host_of(name) in names:
             found = _from_entry(entry)
             if found:
                 return found

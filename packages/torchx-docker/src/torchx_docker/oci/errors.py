@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from torchx.errors import TorchXError, TransientError, UsageError
+
+#: What the HTTP libraries put around a reason: the connection as Python shows it, numbers of errors, a line of C.
+_PYTHON = re.compile(r"^(?:<[^>]*>|\w+\(host=[^)]*\)): |\[Errno -?\d+\] |\[SSL[^\]]*\] | ?\(_ssl\.c:\d+\)")
+
+
+def reason_of(error: BaseException) -> str:
+    """The innermost reason of a request's failure, without what the libraries put around it."""
+    while inner := next(
+        (part for part in (getattr(error, "reason", None), *error.args) if isinstance(part, BaseException)), None
+    ):
+        error = inner
+    return _PYTHON.sub("", str(error)) or type(error).__name__
 
 
 class ImageNameError(UsageError, ValueError):

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchx.util.retry import retry
 from torchx_docker.oci.auth import RegistryAuth, login_error
-from torchx_docker.oci.errors import ImageNotFoundError, RegistryError, RegistryLoginError, RegistryUnavailableError
+from torchx_docker.oci.errors import (
+    ImageNotFoundError,
+    RegistryError,
+    RegistryLoginError,
+    RegistryUnavailableError,
+    reason_of,
+)
 from torchx_docker.oci.reference import HUB, HUB_HOST, is_loopback
 
 if TYPE_CHECKING:
@@ -115,15 +121,18 @@ class Transport:
 
         url = path if "://" in path else f"{self._scheme}://{self.host}/v2/{path}"
         try:
-            return self._open().request(method, url, timeout=TIMEOUT, **arguments)
+            session = self._open()
+            # Said with each request, it comes before REQUESTS_CA_BUNDLE.
+            verify = None if session.verify is True else session.verify
+            return session.request(method, url, timeout=TIMEOUT, verify=verify, **arguments)
         except requests.exceptions.SSLError as e:
             raise RegistryError(
-                f"registry `{self.registry}` has no certificate that is trusted: {_reason(e)}",
+                f"registry `{self.registry}` has no certificate that is trusted: {reason_of(e)}",
                 hint=f"put its authority's certificate into {CERTIFICATES}/{self.host}/ca.crt, "
                 f"or, where it has no TLS, set {ENV_INSECURE}={self.host}",
             ) from e
         except (requests.RequestException, OSError) as e:
-            message = f"registry `{self.registry}` can't be reached: {_reason(e)}"
+            message = f"registry `{self.registry}` can't be reached: {reason_of(e)}"
             if _is_unknown_name(e):
                 raise RegistryError(message, hint="check the image's name, and image_repo") from e
             raise RegistryUnavailableError(message, hint="check its name and port, and whether it runs") from e
@@ -187,15 +196,6 @@ def _told(response: Response) -> str:
 
 def _detail(detail: object) -> str:
     return f" ({detail})" if detail else ""
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost reason, without the layers that the libraries put around it."""
-    while (inner := getattr(error, "reason", None) or (error.args[0] if error.args else None)) and isinstance(
-        inner, BaseException
-    ):
-        error = inner
-    return str(error).rpartition(">: ")[2] or type(error).__name__
 
 
 def _is_unknown_name(error: BaseException | None) -> bool:
