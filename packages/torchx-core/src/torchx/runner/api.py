@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torchx.errors import UsageError
+from torchx.errors import TorchXError, UsageError
 from torchx.runner._memory import Memory
 from torchx.runner._queries import describe_many, replicas_of, rows
 from torchx.runner._record_text import noted
@@ -16,6 +16,7 @@ from torchx.specs.api import (
     NONE,
     AppDef,
     AppDryRunInfo,
+    AppState,
     AppStatus,
     Role,
     UnknownAppException,
@@ -334,12 +335,19 @@ class Runner:
 
     @recorded("describe")
     def describe(self, app_handle: str) -> AppDef | None:
-        """The job as it was described, as far as the scheduler kept it; None where the scheduler does not know it."""
+        """The job as it was described, as far as the scheduler kept it; None where the scheduler does not know it.
+
+        Raises:
+            TorchXError: the scheduler can't be asked now, and this runner has not submitted the job.
+        """
         scheduler, app_id = noted(app_handle)
         found = self._scheduler(scheduler).describe(app_id)
         if found is None:
             return None
-        return self._memory.app(app_handle) or AppDef(found.name or app_id, found.roles, found.metadata)
+        app = self._memory.app(app_handle)
+        if app is None and found.state == AppState.UNKNOWN and not (found.roles or found.roles_statuses):
+            raise TorchXError(f"`{app_handle}` can't be described: {found.msg or 'its scheduler does not answer'}")
+        return app or AppDef(found.name or app_id, found.roles, found.metadata)
 
     @recorded("describe_native")
     def describe_native(self, app_handle: str) -> AppDryRunInfo[Any] | None:
