@@ -138,6 +138,8 @@ class EngineProcess:
             listed = probe.run(self.host, "ps", "-aq").stdout.decode().split()
             if listed:
                 probe.run(self.host, "rm", "-fv", *listed)
+            # Their bridges would outlive the engine, and the addresses for new ones run out at about 30.
+            probe.run(self.host, "network", "prune", "--force")
         for process in (self._dockerd, self._containerd):
             if process is not None:
                 _end(process)
