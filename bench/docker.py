@@ -61,10 +61,12 @@ def _import(rounds: int) -> Row:
 
 
 def _submit(scheduler: DockerScheduler) -> str:
-    from torchx.specs import AppDef, Role
+    from torchx.specs import AppDef, RetryPolicy, Role
 
     code = f"seq {LINES}; sleep 3600"
+    # With restarts of the engine's, which its list of containers does not count.
     role = Role("worker", "tools:1", entrypoint="sh", args=["-c", code], num_replicas=REPLICAS)
+    role.max_retries, role.retry_policy = 3, RetryPolicy.REPLICA
     app_id = scheduler.schedule(scheduler.submit_dryrun(AppDef("bench", [role]), {"quiet": True}))
     while any(_size(log) < _size(str(LINES)) for log in _tails(scheduler, app_id)):
         time.sleep(0.5)

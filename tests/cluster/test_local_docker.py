@@ -314,6 +314,42 @@ def test_a_job_that_waits_for_its_next_run_is_cancelled(jobs: Docker) -> None:
     assert not jobs.container(app_id)["State"]["Running"]
 
 
+@pytest.mark.parametrize("policy", ["APPLICATION", "ROLE", "REPLICA"])
+def test_the_state_of_many_replicas_with_retries_is_one_call(
+    jobs: Docker, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = jobs.role("sleep 600", num_replicas=6, max_retries=3, retry_policy=RetryPolicy(policy))
+    app_id = jobs.submit(role)
+    monkeypatch.delattr(type(jobs.scheduler._engine), "inspect")
+    assert jobs.describe(app_id).state == AppState.RUNNING
+
+
+def test_a_keeper_that_can_not_write_is_an_error_and_nothing_is_left(
+    jobs: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "file"))
+    with pytest.raises(TorchXError, match=r"can't be started.*Not a directory") as caught:
+        jobs.submit(jobs.role("sleep 600", num_replicas=2))
+    assert "TORCHX_HOME" in str(caught.value.hint)
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path))
+    (tmp_path / "docker").mkdir()
+    monkeypatch.setattr("torchx_docker.keeper._lock_path", lambda app_id: str(tmp_path / "docker"))
+    with pytest.raises(TorchXError, match=r"can't be started.*Is a directory"):
+        jobs.submit(jobs.role("sleep 600", num_replicas=2))
+    assert [jobs.scheduler.describe(app_id) for app_id in jobs.ids] == [None, None]
+
+
+def test_a_job_is_kept_from_a_folder_that_is_named_from_here(
+    jobs: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCHX_HOME", "here")
+    app_id = jobs.submit(jobs.role('test "$1" = 0 || exit 3; sleep 600', macros.replica_id, num_replicas=2))
+    assert jobs.end(app_id).state == AppState.FAILED
+    assert (tmp_path / "here" / "docker").is_dir()
+
+
 # -- the command line ----------------------------------------------------------------------------------------------
 
 

@@ -118,7 +118,7 @@ def test_the_keeper_of_a_job_survives_the_engine(jobs: Docker, docker: EnginePro
 def test_what_was_ended_does_not_run_again_when_the_engine_starts(jobs: Docker, docker: EngineProcess) -> None:
     """An engine starts again what has failed and has restarts left, whoever ended it."""
     obeys = 'trap "exit 7" TERM; test "$1" = 1 && exit 3; while :; do sleep 0.1; done'
-    fields = {"max_retries": 1, "retry_policy": RetryPolicy.REPLICA}
+    fields: dict[str, Any] = {"max_retries": 1, "retry_policy": RetryPolicy.REPLICA}
     cancelled = jobs.submit(jobs.role(obeys, "0", **fields))
     jobs.reach(cancelled, AppState.RUNNING)
     failed = jobs.submit(jobs.role(obeys, "${replica_id}", num_replicas=2, **fields))
@@ -171,13 +171,19 @@ def test_without_an_engine_there_is_one_line_with_the_fix(tmp_path: Path, comman
     assert done.returncode == 1
     error, hint = done.stderr.splitlines()
     assert error == f"error: no Docker engine answers at unix://{tmp_path}/nothing: No such file or directory"
-    assert "DOCKER_HOST" in hint
+    assert hint == "hint: start it, or name another one with DOCKER_HOST"
 
 
 def test_the_state_of_a_job_whose_engine_is_not_there_is_unknown(tmp_path: Path) -> None:
     done = _torchx(f"unix://{tmp_path}/nothing", "status", "local_docker://test/job-1")
     assert "UNKNOWN" in done.stdout
     assert "no Docker engine answers" in done.stdout
+
+
+def test_a_job_whose_engine_is_not_there_is_not_made_up(tmp_path: Path) -> None:
+    done = _torchx(f"unix://{tmp_path}/nothing", "describe", "local_docker://test/job-1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "can't be described: no Docker engine answers" in done.stderr
 
 
 def test_the_log_of_a_job_whose_engine_is_not_there_is_an_error(tmp_path: Path) -> None:

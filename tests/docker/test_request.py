@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -165,9 +165,9 @@ def test_an_overlay_sets_what_a_role_has_no_word_for_and_our_labels_stay() -> No
     [
         ({"sha256:1": ("localhost/a", "t")}, ["localhost/a:t"]),
         (
-            {"localhost/a@sha256:1": ImagePush("localhost/a@sha256:1", object(), object(), False)},
+            {"localhost/a@sha256:1": ImagePush("localhost/a@sha256:1", cast("Any", 0), cast("Any", 0), quiet=False)},
             ["localhost/a@sha256:1"],
-        ),  # type: ignore[arg-type]  # neither is looked at
+        ),
     ],
     ids=["docker", "oci"],
 )

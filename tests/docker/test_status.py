@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -153,6 +154,18 @@ def test_a_job_is_described_as_it_was_submitted() -> None:
 )
 def test_containers_of_others_are_nobodys_replicas(labels: dict[str, str] | None) -> None:
     assert replica_of({"Id": "x", "Labels": labels}) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["", "x", "[]", '"x"', "[" * 9999, '{"max_retries": "x"}', '{"resource": 3}', '{"a": {}}']
+)
+def test_labels_that_somebody_else_has_written_break_nothing(value: str) -> None:
+    (found,) = job("3", max_retries=1)
+    for label in ("role", "app-metadata"):
+        odd = replace(found, labels={**found.labels, f"torchx.pytorch.org/{label}": value})
+        assert described("job-1", [odd, *job("running")], {}, {}).state is AppState.RUNNING
+        assert next_step([odd]).over
+        assert replica_of({"Id": "x", "Labels": {**odd.labels, "torchx.pytorch.org/replica-id": "9" * 5000}}) is None
 
 
 def test_a_container_that_an_older_tool_made_has_a_state() -> None:

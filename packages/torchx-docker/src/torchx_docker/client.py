@@ -1,6 +1,7 @@
 """The connection to a Docker engine: found as Docker's own client finds it, with time limits and readable errors.
 
-The only module that touches the Docker SDK, which is imported at the first connection.
+All connections to an engine are made here. The Docker SDK is imported at the first of them; the image builder also uses
+its client of this module, and its reader of Docker's own settings.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds that one answer of the engine may take."""
 
-FIX = "start it, name another one with DOCKER_HOST, or build images without one: workspace_type=oci"
+FIX = "start it, or name another one with DOCKER_HOST"
+BUILD_FIX = "start it, name another one with DOCKER_HOST, or build images without one: workspace_type=oci"
 
 
 class EngineError(TorchXError):
@@ -51,11 +53,12 @@ def engine_address() -> str:
     return cast("str", _connection_settings().get("base_url")) or "unix:///var/run/docker.sock"
 
 
-def connect(timeout: float = TIMEOUT) -> DockerClient:
+def connect(timeout: float = TIMEOUT, *, fix: str = BUILD_FIX) -> DockerClient:
     """A client of the Docker SDK for the engine that Docker's own command line would use.
 
     Args:
         timeout: seconds that one answer may take.
+        fix: what to do where no engine answers.
 
     Raises:
         EngineUnreachableError: no engine answers.
@@ -63,7 +66,7 @@ def connect(timeout: float = TIMEOUT) -> DockerClient:
     """
     sdk = _sdk()
     settings = _connection_settings()
-    with engine_errors("connect"):
+    with engine_errors("connect", fix=fix):
         _knock(cast("str", settings.get("base_url")) or "unix:///var/run/docker.sock", timeout)
         # Without `version` the SDK asks the engine for it: the first contact.
         return cast("DockerClient", sdk.DockerClient(version="auto", timeout=timeout, **settings))
@@ -80,11 +83,12 @@ def _knock(address: str, timeout: float) -> None:
 
 
 @contextlib.contextmanager
-def engine_errors(what: str) -> Iterator[None]:
+def engine_errors(what: str, *, fix: str = BUILD_FIX) -> Iterator[None]:
     """Turns the SDK's exceptions into ours.
 
     Args:
         what: what is asked of the engine, for the message: "can't <what>: <the engine's reason>".
+        fix: what to do where no engine answers.
 
     Raises:
         EngineUnreachableError: the engine does not answer.
@@ -100,9 +104,9 @@ def engine_errors(what: str) -> Iterator[None]:
         status = int(error.status_code or 0)
         raise EngineError(f"Docker can't {what}: {_one_line(error.explanation or error)}", status=status) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _unreachable(error) from error
+        raise _unreachable(error, fix) from error
     except (sdk.errors.DockerException, ValueError) as error:
-        raise _unreachable(error) from error
+        raise _unreachable(error, fix) from error
 
 
 def _sdk() -> Any:
@@ -138,7 +142,7 @@ def _connection_settings() -> dict[str, object]:
     return settings
 
 
-def _unreachable(error: BaseException) -> TorchXError:
+def _unreachable(error: BaseException, fix: str) -> TorchXError:
     address = engine_address()
     root = _root_of(error)
     said = str(error).lower()
@@ -152,7 +156,7 @@ def _unreachable(error: BaseException) -> TorchXError:
             hint="join its group (`sudo usermod -aG docker $USER`, then log in again)",
         )
     reason = root.strerror if isinstance(root, OSError) and root.strerror else _one_line(root)
-    return EngineUnreachableError(f"no Docker engine answers at {address}: {reason}", hint=FIX)
+    return EngineUnreachableError(f"no Docker engine answers at {address}: {reason}", hint=fix)
 
 
 def _root_of(error: BaseException) -> BaseException:
@@ -181,9 +185,11 @@ class Engine:
 
     Args:
         client: a connected client of the SDK; by default one is made by `connect`.
+        fix: what errors tell to do where no engine answers.
     """
 
-    def __init__(self, client: DockerClient | None = None) -> None:
+    def __init__(self, client: DockerClient | None = None, *, fix: str = BUILD_FIX) -> None:
+        self._fix = fix
         self._client = client
         self._own = client is None
         self._lock = threading.Lock()
@@ -193,7 +199,7 @@ class Engine:
         """The SDK's client."""
         with self._lock:
             if self._client is None:
-                self._client = connect()
+                self._client = connect(fix=self._fix)
             return self._client
 
     def close(self) -> None:
@@ -211,14 +217,14 @@ class Engine:
         Args:
             labels: ``name`` or ``name=value``; containers that have them all.
         """
-        with engine_errors("list containers"):
+        with self._errors("list containers"):
             found: list[dict[str, Any]] = self.client.api.containers(all=True, filters={"label": list(labels)})
             return found
 
     def inspect(self, container: str) -> dict[str, Any] | None:
         """All that is known of a container; None if it is gone."""
         try:
-            with engine_errors("inspect a container"):
+            with self._errors("inspect a container"):
                 found: dict[str, Any] = self.client.api.inspect_container(container)
                 return found
         except EngineError as error:
@@ -232,7 +238,7 @@ class Engine:
         import tarfile
 
         try:
-            with engine_errors("read a file of a container"):
+            with self._errors("read a file of a container"):
                 chunks, stat = self.client.api.get_archive(container, path)
                 if stat["size"] > limit:
                     chunks.close()
@@ -256,13 +262,13 @@ class Engine:
         Returns:
             its id.
         """
-        with engine_errors(f"create the container {name}"):
+        with self._errors(f"create the container {name}"):
             created: dict[str, str] = self.client.api.create_container_from_config(dict(config), name)
             return created["Id"]
 
     def start(self, container: str, name: str) -> None:
         """Starts a container; nothing happens if it runs."""
-        with engine_errors(f"start the container {name}"):
+        with self._errors(f"start the container {name}"):
             self.client.api.start(container)
 
     def signal(self, container: str, name: str) -> bool:
@@ -305,9 +311,12 @@ class Engine:
             (404, 409), "remove a container", lambda: self.client.api.remove_container(container, v=True, force=True)
         )
 
+    def _errors(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return engine_errors(what, fix=self._fix)
+
     def _unless(self, statuses: tuple[int, ...], what: str, do: Any) -> bool:
         try:
-            with engine_errors(what):
+            with self._errors(what):
                 do()
         except EngineError as error:
             if error.status in statuses:
@@ -332,7 +341,7 @@ class Engine:
         params: dict[str, object] = {"stdout": int(stdout), "stderr": int(stderr), "timestamps": 1}
         params.update({"since": since or 0, "until": until or 0, "follow": int(follow)})
         url = f"{api.base_url}/v{api.api_version}/containers/{container}/logs"
-        with engine_errors("read a log"):
+        with self._errors("read a log"):
             response = api.get(url, params=params, stream=True, timeout=TIMEOUT)
             if response.status_code != 200:
                 error = sdk.errors.APIError("no log", response=response, explanation=response.text.strip())
@@ -357,7 +366,7 @@ class Engine:
         """
         filters = {"type": ["container"], "event": ["die", "rename", "destroy"], "label": list(labels)}
         after = since + 1
-        with engine_errors("watch containers"):
+        with self._errors("watch containers"):
             stream = self.client.api.events(
                 since=f"{after // 10**9}.{after % 10**9:09}", until=until, filters=filters, decode=True
             )
@@ -372,7 +381,7 @@ class Engine:
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
         """Creates a bridge network unless there is one of that name."""
-        with engine_errors(f"look for the network {name}"):
+        with self._errors(f"look for the network {name}"):
             if any(network["Name"] == name for network in self.client.api.networks(names=[name])):
                 return
         self._unless(
@@ -391,7 +400,7 @@ class Engine:
         Raises:
             EngineError: the registry does not have it, or does not give it.
         """
-        with engine_errors(f"pull the image {image}"):
+        with self._errors(f"pull the image {image}"):
             repository, tag = _sdk().utils.parse_repository_tag(image)
             records = self.client.api.pull(repository, tag=tag or "latest", stream=True, decode=True, platform=platform)
             for record in records:

@@ -44,36 +44,54 @@ MOST_ERRORS = 20
 """Refusals in a row after which the job is left alone."""
 
 
+READY = b"ready"
+"""What the process writes, and then no more, when it has begun."""
+
 _DETACH = """
 import os, sys
 if os.fork():
     os._exit(0)
 from torchx_docker.keeper import main
-main(sys.argv[1])
+main(*sys.argv[1:])
 """
+
+_PATHS = ("TORCHX_HOME", "DOCKER_CONFIG", "DOCKER_CERT_PATH")
+"""Variables that name folders, perhaps from the caller's, which is not the process's."""
 
 
 def launch(app_id: str) -> None:
     """Starts the keeper of a job; it belongs to no terminal, session or parent of the caller's.
 
     Raises:
-        TorchXError: it can't be started.
+        TorchXError: it can't be started, or can't write to ``$TORCHX_HOME``.
     """
     import subprocess
 
+    env = {**os.environ, **{name: os.path.abspath(os.environ[name]) for name in _PATHS if os.environ.get(name)}}
     try:
-        subprocess.run(
-            [sys.executable, "-c", _DETACH, app_id],
+        done = subprocess.run(
+            [sys.executable, "-c", _DETACH, app_id, _lock_path(app_id)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,  # until the detached process closes it, too
+            stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd="/",
+            env=env,
             timeout=LAUNCH_TIMEOUT,
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise TorchXError(f"the process that watches `{app_id}` can't be started: {error}") from error
+        raise _not_started(app_id, str(error)) from error
+    if not done.stdout.endswith(READY):
+        said = done.stdout.decode("utf-8", "replace").strip().splitlines()
+        raise _not_started(app_id, said[-1] if said else "it ended at once")
+
+
+def _not_started(app_id: str, why: str) -> TorchXError:
+    return TorchXError(
+        f"the process that watches `{app_id}` can't be started: {why}",
+        hint="it needs a folder of this machine that it may write to: TORCHX_HOME",
+    )
 
 
 def keep(engine: Engine, app_id: str) -> None:
@@ -112,20 +130,38 @@ def _carry_out(engine: Engine, app_id: str, plan: Plan) -> None:
         end(engine, app_id, plan.stop, for_good=True)
 
 
-def main(app_id: str) -> None:
-    """The process."""
+def main(app_id: str, path: str) -> None:
+    """The process.
+
+    Args:
+        app_id: the job.
+        path: a file that is locked while it runs.
+    """
     import fcntl
 
-    path = _lock_path(app_id)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:  # the same request was submitted twice
+        _tell(READY)
         return
+    except OSError as error:
+        _tell(str(error).encode())
+        return
+    _tell(READY)
     try:
         keep(Engine(), app_id)
     finally:
         os.unlink(path)
+
+
+def _tell(what: bytes) -> None:
+    """Says something to whoever has launched the process; then nothing any more."""
+    os.write(1, what)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for output in (1, 2):
+        os.dup2(nothing, output)
+    os.close(nothing)
 
 
 def _lock_path(app_id: str) -> str:

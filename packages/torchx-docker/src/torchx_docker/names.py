@@ -22,7 +22,7 @@ MAX_HOST = 63
 MAX_APP = 30
 """Longest part of a job's name that is kept in its id."""
 
-_MARK = re.compile(r"\.(?:retry(?P<retried>\d+)|retrying(?P<retrying>\d+)|(?P<end>cancelled|stopped))$")
+_MARK = re.compile(r"\.(?:retry(?P<retried>[0-9]{1,9})|retrying(?P<retrying>[0-9]{1,9})|(?P<end>cancelled|stopped))$")
 
 
 def app_part(name: str) -> str:

@@ -14,7 +14,7 @@ class Opts(StructuredOpts):
     """Variables of the submitting shell for all replicas, by name or pattern (FOO_*). Those of roles win."""
 
     env: dict[str, str] | None = None
-    """Variables for all replicas (A=1,B=2). They win over those of roles."""
+    """Variables for all replicas (A:1,B:2). They win over those of roles."""
 
     privileged: bool = False
     """Give the containers all rights on this machine."""

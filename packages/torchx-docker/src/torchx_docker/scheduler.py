@@ -11,12 +11,12 @@ from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Schedule
 from torchx.schedulers.ids import make_unique
 from torchx.specs.api import AppDef, AppDryRunInfo, AppState, CfgVal, runopts
 from torchx_docker import actions
-from torchx_docker.client import Engine, EngineUnreachableError
+from torchx_docker.client import FIX, Engine, EngineUnreachableError
 from torchx_docker.names import app_part
 from torchx_docker.opts import Opts
 from torchx_docker.request import ERROR_FILE, LABEL_APP_ID, LABEL_APP_NAME, NETWORK, build_request, render
 from torchx_docker.retries import needs_keeper
-from torchx_docker.status import app_state, by_app, described
+from torchx_docker.status import app_state, by_app, described, kept
 from torchx_docker.workspace.local_images import LocalImageMixin
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ SUBMIT_TIMEOUT = 30.0
 MOST_INSPECTED = 32
 """Failed replicas of a job whose reasons are asked for, each by a call of its own."""
 
+MOST_COUNTED = 4
+"""Replicas of a job that the engine may start again, and that are asked how often it has; of more, only failed ones."""
 
 MOST_OF_AN_ERROR = 64 * 1024
 """Bytes of a replica's own error file that are taken."""
@@ -59,7 +61,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
 
     def __init__(self, session_name: str, docker_client: DockerClient | None = None, **kwargs: object) -> None:
         super().__init__("local_docker", session_name, docker_client=docker_client)
-        self._engine = Engine(docker_client)
+        self._engine = Engine(docker_client, fix=FIX)
         self._watches: WeakValueDictionary[str, JobWatch] = WeakValueDictionary()
         # Of runs that have ended: these change no more.
         self._details: dict[str, dict[str, Any]] = {}
@@ -132,7 +134,10 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         return self.describe_many([app_id])[app_id]
 
     def describe_many(self, app_ids: Iterable[str]) -> dict[str, DescribeAppResponse | None]:
-        """As `Scheduler.describe_many`: one call of the engine's, and two for each failed replica that is new."""
+        """As `Scheduler.describe_many`: one call of the engine's, and two for each failed replica that is new.
+
+        How often the engine has started a replica again is asked for where a job has up to `MOST_COUNTED` such.
+        """
         wanted = list(app_ids)
         if not wanted:
             return {}
@@ -153,10 +158,12 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         return described(app_id, replicas, details, self._own_errors(details, [r for r in replicas if r.failed]))
 
     def _details_of(self, replicas: list[Replica]) -> dict[str, dict[str, Any]]:
-        """The full records of failed replicas, and of those that the engine may have started again."""
+        """The full records of failed replicas, and of the few that the engine may have started again."""
         details: dict[str, dict[str, Any]] = {}
         asked = [r for r in replicas if r.failed][:MOST_INSPECTED]
-        asked += [r for r in replicas if r.spec.get("max_retries", 0) > 0 and r not in asked][:MOST_INSPECTED]
+        restarted = [r for r in replicas if r.retries > 0 and not kept(r, replicas)]
+        if len(restarted) <= MOST_COUNTED:
+            asked += [r for r in restarted if r not in asked]
         for replica in asked:
             key = _run_of(replica)
             record = self._details.get(key) or self._engine.inspect(replica.container)

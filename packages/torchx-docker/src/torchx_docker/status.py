@@ -35,6 +35,7 @@ STATES: Mapping[str, AppState] = {
 }
 """States of containers; what is not in here (``removing``) is UNKNOWN."""
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _EXIT = re.compile(r"Exited \((-?\d+)\)(.*)")
 # Those from 129 on are signals, 126 and 127 what shells and container engines say.
 _MEANINGS = {126: "the program can't be run", 127: "the program was not found",
@@ -104,11 +105,23 @@ class Replica:
     @property
     def spec(self) -> dict[str, Any]:
         """Its role as `torchx_docker.request.role_record` wrote it; empty where a tool of another kind made it."""
-        try:
-            spec = json.loads(self.labels.get(LABEL_ROLE, "{}"))
-        except ValueError:
-            return {}
-        return spec if isinstance(spec, dict) else {}
+        spec = _read_label(self.labels, LABEL_ROLE)
+        counts = (spec.get("max_retries", 0), spec.get("num_replicas", 1))
+        return spec if all(isinstance(count, int) for count in counts) else {}
+
+    @property
+    def retries(self) -> int:
+        """How often it may be started again, by whomever."""
+        return int(self.spec.get("max_retries", 0))
+
+
+def _read_label(labels: Mapping[str, str], name: str) -> dict[str, Any]:
+    """A label that is a JSON object; empty where it is none: anybody can label containers."""
+    try:
+        value = json.loads(labels.get(name) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def replica_of(summary: Mapping[str, Any]) -> Replica | None:
@@ -116,7 +129,7 @@ def replica_of(summary: Mapping[str, Any]) -> Replica | None:
     labels = summary.get("Labels") or {}
     app_id, role = labels.get(LABEL_APP_ID), labels.get(LABEL_ROLE_NAME)
     index, k = labels.get(LABEL_ROLE_INDEX, "0"), labels.get(LABEL_REPLICA_ID, "")
-    if not app_id or role is None or not (index.isdecimal() and k.isdecimal()):
+    if not app_id or role is None or not (_NUMBER.fullmatch(index) and _NUMBER.fullmatch(k)):
         return None
     names = [name.lstrip("/") for name in summary.get("Names") or [] if "/" not in name.lstrip("/")]
     name, marks = read_marks(names[0] if names else "")
@@ -153,8 +166,7 @@ def by_app(summaries: Iterable[Mapping[str, Any]]) -> dict[str, list[Replica]]:
 
 def keeps_retrying(replica: Replica, replicas: Iterable[Replica]) -> bool:
     """Whether a failed replica is to be started again together with others, by the job's keeper."""
-    spec = replica.spec
-    return kept(replica, replicas) and replica.marks.retries < int(spec.get("max_retries", 0))
+    return kept(replica, replicas) and replica.marks.retries < replica.retries
 
 
 def kept(replica: Replica, replicas: Iterable[Replica]) -> bool:
@@ -261,17 +273,22 @@ def _message(replicas: list[Replica], details: Mapping[str, Mapping[str, Any]]) 
 
 
 def _metadata(replica: Replica) -> dict[str, str]:
-    metadata = json.loads(replica.labels.get(LABEL_METADATA, "{}"))
-    return {str(key): str(value) for key, value in metadata.items()}
+    return {str(key): str(value) for key, value in _read_label(replica.labels, LABEL_METADATA).items()}
 
 
 def _roles(replicas: list[Replica]) -> list[Role]:
     roles: dict[str, Role] = {}
     for replica in replicas:
-        spec = dict(replica.spec)
-        if replica.role in roles or not spec:
-            continue
+        if replica.role not in roles and (role := _role(replica)) is not None:
+            roles[replica.role] = role
+    return list(roles.values())
+
+
+def _role(replica: Replica) -> Role | None:
+    spec = dict(replica.spec)
+    try:
         spec["resource"] = Resource(**spec["resource"])
         spec["retry_policy"] = RetryPolicy(spec["retry_policy"])
-        roles[replica.role] = Role(name=replica.role, **spec)
-    return list(roles.values())
+        return Role(name=replica.role, **spec)
+    except (KeyError, TypeError, ValueError):  # another version's, or somebody's who meant something else
+        return None
