@@ -46,6 +46,9 @@ MOST_INSPECTED = 32
 MOST_COUNTED = 4
 """Replicas of a job that the engine may start again, and that are asked how often it has; of more, only failed ones."""
 
+KILLED = 137
+"""The exit code of a program that the kernel has killed."""
+
 MOST_OF_AN_ERROR = 64 * 1024
 """Bytes of a replica's own error file that are taken."""
 
@@ -169,7 +172,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
             record = self._details.get(key) or self._engine.inspect(replica.container)
             if record is not None:
                 details[replica.container] = record
-                if replica.ended:
+                if replica.ended and not _may_have_run_out_of_memory(replica, record):
                     self._details[key] = record
         return details
 
@@ -246,6 +249,11 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
 def _run_of(replica: Replica) -> str:
     """A container, and for which time it runs."""
     return f"{replica.container} {replica.marks.retries}"
+
+
+def _may_have_run_out_of_memory(replica: Replica, record: Mapping[str, Any]) -> bool:
+    """The engine hears that a container was killed, and why, at about the same time, in any order."""
+    return replica.ended_lately and replica.exit_code == KILLED and not record["State"].get("OOMKilled")
 
 
 def find_replica(replicas: Iterable[Replica], app_id: str, role_name: str, k: int) -> Replica:
