@@ -280,7 +280,7 @@ def architecture_of(world: World, image: str) -> str:
 
 @pytest.mark.parametrize("buildkit", ["0", "1"], ids=["classic", "buildkit"])
 def test_another_platform_is_taken_only_where_it_is_asked_for(
-    world: World, archive: Path, source: Path, buildkit: str, monkeypatch: pytest.MonkeyPatch
+    world: World, archive: Path, source: Path, tmp_path: Path, buildkit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_BUILDKIT", buildkit)
     plain = base_image(world, archive, "platforms", "WORKDIR /srv/app")
@@ -291,7 +291,13 @@ def test_another_platform_is_taken_only_where_it_is_asked_for(
     assert architecture_of(world, built(DockerWorkspaceMixin(), both, source, asked)) == other
     image = built(DockerWorkspaceMixin(), both, source, {})
     assert architecture_of(world, image) == own
+    (record,) = (tmp_path / "home" / "images" / "engines").iterdir()
+    assert json.loads(record.read_bytes()) == {"platform": f"linux/{own}"}
     assert built(DockerWorkspaceMixin(), both, source, {}) == image
+    # A record of another engine at the same address.
+    record.write_text(json.dumps({"platform": f"linux/{other}"}))
+    assert built(DockerWorkspaceMixin(), both, source, {}) == image
+    assert json.loads(record.read_bytes()) == {"platform": f"linux/{own}"}
 
 
 def test_a_platform_that_the_base_image_of_the_engine_is_not_made_for(

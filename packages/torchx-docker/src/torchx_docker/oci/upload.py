@@ -2,7 +2,10 @@
 
 It is sent in one piece, as Docker does it, which every registry takes. After a cut the registry is asked how far it got
 (https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks). One that has thrown
-the beginning away, as the reference implementation does when it is cut off within a request, gets the blob once more.
+the beginning away gets the blob once more. The reference implementation does so when it is cut off within a request,
+also with what earlier requests had brought: it has written more than its last answer told, and drops such an upload
+(``ResumeBlobUpload`` in https://github.com/distribution/distribution/blob/v2.8.2/registry/handlers/blobupload.go).
+Smaller requests would save nothing there, and some registries, such as Google's, take no blob in parts.
 """
 
 from __future__ import annotations

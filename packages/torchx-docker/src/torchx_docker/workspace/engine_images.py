@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from torchx.errors import UsageError
-from torchx_docker.client import EngineError, engine_errors
+from torchx_docker.client import EngineError, engine_address, engine_errors
 from torchx_docker.oci.manifests import normal_platform
 from torchx_docker.oci.reference import parse_image
+from torchx_docker.workspace.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,8 +56,8 @@ def ensure_base(engine: Engine, image: str, platform: str, *, quiet: bool) -> st
     is_id = image.startswith("sha256:")
     if not is_id:
         parse_image(image)
-    wanted = platform or _own_platform(engine)
     found = _inspect_for(engine, image, platform)
+    wanted = platform or _own_platform(engine, found)
     if found is None or not (is_id or _is_for(found, wanted)):
         # What is here of another platform may be all that there is of it: then that is told, not that a pull failed.
         with contextlib.suppress(*([EngineError] if found else [])):
@@ -74,10 +75,17 @@ def ensure_base(engine: Engine, image: str, platform: str, *, quiet: bool) -> st
     return str(found["Id"])
 
 
-def _own_platform(engine: Engine) -> str:
+def _own_platform(engine: Engine, found: Mapping[str, Any] | None) -> str:
+    """The engine's platform. It is remembered, since asking takes ten milliseconds, and asked for where it matters."""
+    memory = Memory("engines", [engine.client.api.base_url, engine_address()])
+    kept = memory.recall()
+    if kept and found and _is_for(found, kept["platform"]):
+        return str(kept["platform"])
     with engine_errors("tell its platform"):
         told = engine.client.api.version()
-        return f"{told['Os']}/{told['Arch']}"
+    own = f"{told['Os']}/{told['Arch']}"
+    memory.store({"platform": own})
+    return own
 
 
 def _inspect_for(engine: Engine, name: str, platform: str) -> dict[str, Any] | None:
