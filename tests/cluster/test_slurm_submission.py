@@ -168,6 +168,49 @@ def test_the_environment_of_the_submission_does_not_reach_the_site_s_options(
     assert slurm_jobs.lines(app_id) == [f"{app_id}\n"]
 
 
+def test_the_user_s_habits_change_no_answer(slurm_jobs: SlurmJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that filter what is typed by hand."""
+    app_id = slurm_jobs.submit(slurm_jobs.role("sleep 600"))
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    for name, value in {
+        "SQUEUE_ACCOUNT": "chemistry",
+        "SQUEUE_STATES": "PENDING",
+        "SQUEUE_PARTITION": "cancelled",
+        "SQUEUE_FORMAT": "%j",
+        "SLURM_CLUSTERS": "elsewhere",
+        "SLURM_TIME_FORMAT": "relative",
+        "SCANCEL_ACCOUNT": "chemistry",
+        "SACCT_FORMAT": "jobname",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert slurm_jobs.describe(app_id).state == AppState.RUNNING
+    assert slurm_jobs.new() == {app_id: "RUNNING"}
+    slurm_jobs.scheduler.cancel(app_id)
+    assert slurm_jobs.end(app_id).state == AppState.CANCELLED
+
+
+def test_job_is_submitted_from_inside_an_allocation(slurm_jobs: SlurmJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    inherited = {
+        "SLURM_JOB_ID": "1",
+        "SLURM_JOBID": "1",
+        "SLURM_JOB_NODELIST": "n4",
+        "SLURM_MEM_PER_NODE": "100",
+        "SLURM_CPUS_PER_TASK": "3",
+        "SLURM_TRES_PER_TASK": "cpu:3",
+        "SLURM_NTASKS_PER_NODE": "7",
+        "SLURM_OVERLAP": "1",
+        "SRUN_CPUS_PER_TASK": "3",
+        "SBATCH_ARRAY_INX": "0-3",
+        "SBATCH_MEM_PER_NODE": "100",
+    }
+    for name, value in inherited.items():
+        monkeypatch.setenv(name, value)
+    app_id = slurm_jobs.submit(slurm_jobs.role("echo $SLURM_JOB_ID $SLURM_CPUS_PER_TASK", num_replicas=2))
+    assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
+    assert [slurm_jobs.lines(app_id, k=k) for k in range(2)] == [[f"{app_id} 1\n"]] * 2
+    assert [*slurm_jobs.new()] == [app_id]
+
+
 def test_missing_sbatch_is_told_in_one_line(slurm_jobs: SlurmJobs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(TorchXError, match="sbatch") as caught:

@@ -89,6 +89,28 @@ def test_running_jobs_need_no_accounting(commands: Commands, client: SlurmClient
     assert len(commands.calls("squeue")) == 1
 
 
+def test_jobs_beyond_the_length_of_a_command_line(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(("1000000000", "RUNNING"), ("1000019999", "PENDING")))
+    commands.answer("sacct")
+    found = states(client, *(str(1_000_000_000 + n) for n in range(20_000)))
+    assert found == {"1000000000": AppState.RUNNING, "1000019999": AppState.PENDING}
+    assert len(commands.calls("squeue")) == 2
+
+
+FOREIGN = ("SQUEUE_ACCOUNT", "SACCT_FORMAT", "SCANCEL_USER", "SLURM_CLUSTERS", "SLURM_TIME_FORMAT", "SLURM_MEM_PER_CPU")
+
+
+@pytest.mark.parametrize("name", [*FOREIGN, "SBATCH_ARRAY_INX"])
+def test_the_user_s_variables_change_no_question(
+    commands: Commands, client: SlurmClient, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("SLURM_CONF", "/etc/slurm/slurm.conf")
+    row = squeue(("7", "RUNNING")).strip()
+    commands.do("squeue", f'[ -z "${{{name}+set}}" ] && [ -n "$SLURM_CONF" ] && echo {shlex.quote(row)}')
+    assert states(client, "7") == {"7": AppState.RUNNING}
+
+
 def test_one_call_of_each_for_any_number_of_jobs(commands: Commands, client: SlurmClient) -> None:
     commands.answer("squeue", squeue(*((str(n), "RUNNING") for n in range(100))))
     commands.answer("sacct", sacct(*((str(n), "COMPLETED", "0:0") for n in range(100, 300))))

@@ -14,12 +14,14 @@ from torchx.schedulers.batch.commands import (
     CommandMissingError,
     Commands,
     CommandTimeoutError,
+    HiddenEnv,
     LocalCommands,
     LoginNodeUnreachableError,
     SshCommands,
 )
 from torchx.schedulers.batch.jobfiles import JobFiles, JobFilesError, LocalJobFiles, RemoteJobFiles
 from torchx.schedulers.batch.logs import RemoteLogs
+from torchx.schedulers.batch.request import JOBS_FOLDER
 from torchx.schedulers.logs import follow
 from torchx.testing import HOSTILE_TEXTS, NOT_UNICODE
 
@@ -62,6 +64,31 @@ def test_arguments_and_input_arrive_byte_for_byte(commands: Commands) -> None:
     result = commands.run([sys.executable, "-c", SHOW, *texts])
     assert result.stdout.split(b"\0") == [os.fsencode(text) for text in texts]
     assert commands.run(["cat"], stdin=bytes(range(256))).stdout == bytes(range(256))
+
+
+def test_hidden_variables_are_not_seen(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BATCH_A", "BATCH_B", "BATCH_KEPT", "OTHER"):
+        monkeypatch.setenv(name, "x y\nBATCH_ x=1\n*")
+    show = [
+        sys.executable,
+        "-c",
+        "import os; print(*sorted({*os.environ} & {*'BATCH_A BATCH_B BATCH_KEPT OTHER'.split()}))",
+    ]
+    hidden = HiddenEnv(("BATCH_*", "NONE"), but=("BATCH_KEPT", "X_*"))
+    assert commands.run(show, hidden=hidden).text.split() == ["BATCH_KEPT", "OTHER"]
+    assert commands.run(show).text.split() == ["BATCH_A", "BATCH_B", "BATCH_KEPT", "OTHER"]
+    with pytest.raises(CommandMissingError, match="no_such_program"):
+        commands.run(["no_such_program"], hidden=hidden)
+
+
+@pytest.mark.parametrize("above", [".", "new folder"])
+def test_job_dir_can_be_shared_by_users(files: JobFiles, tmp_path: Path, above: str) -> None:
+    """Each job's folder is its owner's; the one that they are in is everybody's."""
+    shared = tmp_path / above / JOBS_FOLDER
+    for key in ("one", "two"):
+        folder = Path(files.make(str(shared / key)))
+        assert folder.stat().st_mode & 0o7777 == 0o700
+        assert shared.stat().st_mode & 0o7777 == 0o1777
 
 
 def test_failure_is_a_result(commands: Commands) -> None:

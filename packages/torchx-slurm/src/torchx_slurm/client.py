@@ -6,7 +6,7 @@ import re
 
 from torchx.errors import TorchXError, TransientError
 from torchx.schedulers.api import DAYS_IN_2_WEEKS
-from torchx.schedulers.batch.commands import CommandTimeoutError, missing
+from torchx.schedulers.batch.commands import CommandTimeoutError, HiddenEnv, missing
 from torchx.schedulers.batch.job import BatchJob, BatchSystem
 from torchx.specs.api import AppState, is_terminal
 from torchx_slurm import parse_json, parse_text
@@ -30,6 +30,20 @@ fixed formats are used (https://slurm.schedmd.com/news.html; observed with 22.05
 
 JSON_AT_MOST = 200
 """Of more jobs than that, the fixed formats are asked for: JSON takes 5 to 50 KB a job."""
+
+AT_ONCE = 10_000
+"""Of so many jobs a command is asked at once: Linux takes 128 KiB for an argument, and an id has up to 10 digits."""
+
+HIDDEN = HiddenEnv(
+    (
+        *("SLURM_*", "SQUEUE_*", "SACCT_*", "SCANCEL_*", "SCONTROL_*", "SINFO_*", "SRUN_*"),
+        *("SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SBATCH_CPUS_*", "SBATCH_GPUS*", "SBATCH_MEM_*", "SBATCH_WAIT"),
+    ),
+    but=("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT", "SLURM_SACK_*"),
+)
+"""Variables that Slurm's commands take as options: a user's habits for commands typed by hand would make them leave
+out jobs here, and those of an allocation in which torchx runs are another job's. Other ``SBATCH_*`` are defaults that
+hold for this job, too."""
 
 _TRANSIENT = re.compile(
     r"unable to contact slurm controller|socket timed out|connection (?:refused|reset|timed out)|connect failure"
@@ -84,10 +98,14 @@ class SlurmClient(BatchSystem):
         return sorted(found or self._find_ended(key), key=int)
 
     def query(self, app_ids: Sequence[str]) -> dict[str, BatchJob]:
-        """One ``squeue``, and one ``sacct`` for what is not running any more."""
+        """One ``squeue``, and one ``sacct`` for what is not running any more; of each `AT_ONCE` jobs."""
         wanted = [app_id for app_id in app_ids if _APP_ID.fullmatch(app_id)]
-        if not wanted:
-            return {}
+        jobs: dict[str, BatchJob] = {}
+        for begin in range(0, len(wanted), AT_ONCE):
+            jobs.update(self._query(wanted[begin : begin + AT_ONCE]))
+        return jobs
+
+    def _query(self, wanted: list[str]) -> dict[str, BatchJob]:
         rows, problem = self._live(wanted)
         found = _grouped(rows, wanted)
         unsettled = [i for i in wanted if i not in found or any(is_terminal(row.state) for row in found[i])]
@@ -217,7 +235,7 @@ class SlurmClient(BatchSystem):
 
     def _try(self, argv: Sequence[str], *, limit: float = ASK_LIMIT) -> CommandResult:
         try:
-            return self.commands.run(argv, timeout=limit)
+            return self.commands.run(argv, timeout=limit, hidden=HIDDEN)
         except CommandTimeoutError as error:
             raise SlurmUnreachableError(error.message) from error
 

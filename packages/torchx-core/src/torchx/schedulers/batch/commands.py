@@ -24,6 +24,38 @@ NOT_FOUND = 127
 
 
 @dataclass(frozen=True)
+class HiddenEnv:
+    """Variables that a command is not to see, for they would change what it does.
+
+    Attributes:
+        names: patterns of shells, such as ``SQUEUE_*``.
+        but: patterns of those that it sees all the same.
+    """
+
+    names: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
+
+    def __contains__(self, name: object) -> bool:
+        from fnmatch import fnmatchcase
+
+        return any(fnmatchcase(str(name), pattern) for pattern in self.names) and not any(
+            fnmatchcase(str(name), pattern) for pattern in self.but
+        )
+
+    def shell_code(self) -> str:
+        """Commands of a POSIX shell that unset them; empty where there are none."""
+        if not self.names:
+            return ""
+        names = "env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'"
+        keep = f"{'|'.join(self.but)}) ;; " if self.but else ""
+        case = f'case $_torchx in {keep}{"|".join(self.names)}) unset "$_torchx";; esac'
+        return f"for _torchx in $({names}); do {case}; done; "
+
+
+NOTHING_HIDDEN = HiddenEnv()
+
+
+@dataclass(frozen=True)
 class CommandResult:
     """How a command ended.
 
@@ -64,31 +96,39 @@ class Commands(abc.ABC):
 
     host: str | None = None
 
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = TIMEOUT) -> CommandResult:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float = TIMEOUT,
+        hidden: HiddenEnv = NOTHING_HIDDEN,
+    ) -> CommandResult:
         """Runs a command to its end.
 
         Args:
             argv: the program and its arguments; no shell looks at them.
             stdin: what it can read.
             timeout: seconds after which it is killed.
+            hidden: variables that it is not to see.
 
         Raises:
             CommandMissingError: there is no such program.
             CommandTimeoutError: it took too long.
             LoginNodeUnreachableError: the login node can't be reached.
         """
-        return self._run(argv, stdin, timeout)
+        return self._run(argv, stdin, timeout, hidden)
 
     @abc.abstractmethod
-    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult: ...
+    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float, hidden: HiddenEnv) -> CommandResult: ...
 
 
 class LocalCommands(Commands):
     """Runs commands on this machine."""
 
-    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult:
+    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float, hidden: HiddenEnv) -> CommandResult:
         try:
-            return _execute(argv, stdin, timeout, argv[0])
+            return _execute(argv, stdin, timeout, argv[0], hidden)
         except FileNotFoundError as error:
             raise missing(argv[0], None) from error
         except PermissionError as error:
@@ -107,9 +147,10 @@ class SshCommands(Commands):
     def __init__(self, host: str) -> None:
         self.host = host
 
-    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult:
+    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float, hidden: HiddenEnv) -> CommandResult:
         try:
-            result = _execute([*self._ssh(), join(argv)], stdin, timeout, f"{argv[0]} on {self.host}")
+            code = hidden.shell_code() + join(argv)
+            result = _execute([*self._ssh(), code], stdin, timeout, f"{argv[0]} on {self.host}", NOTHING_HIDDEN)
         except FileNotFoundError as error:
             raise CommandMissingError("`ssh` is not installed", hint="install the OpenSSH client") from error
         if result.returncode == SSH_FAILED:
@@ -162,7 +203,7 @@ def missing(program: str, host: str | None) -> CommandMissingError:
     )
 
 
-def _execute(argv: Sequence[str], stdin: bytes, timeout: float, name: str) -> CommandResult:
+def _execute(argv: Sequence[str], stdin: bytes, timeout: float, name: str, hidden: HiddenEnv) -> CommandResult:
     import subprocess
 
     try:
@@ -172,6 +213,7 @@ def _execute(argv: Sequence[str], stdin: bytes, timeout: float, name: str) -> Co
             capture_output=True,
             timeout=timeout,
             check=False,
+            env={name: value for name, value in os.environ.items() if name not in hidden} if hidden.names else None,
             start_new_session=True,  # a Ctrl-C ends the caller, not a submission half done
         )
     except subprocess.TimeoutExpired as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import os
 
 from torchx.errors import TorchXError
+from torchx.schedulers.batch.request import JOBS_FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ class LocalJobFiles(JobFiles):
 
         path = os.path.abspath(os.path.expanduser(folder))
         try:
+            _make_shared(os.path.dirname(path))
             make_private(path)
         except OSError as error:
             raise _cannot_write(path, error.strerror or str(error)) from error
@@ -106,9 +109,20 @@ class LocalJobFiles(JobFiles):
         shutil.rmtree(gone, ignore_errors=True)
 
 
+def _make_shared(folder: str) -> None:
+    """Makes the folder of all users' jobs in a `job_dir`, if it is to be one: as with `/tmp`, all may add to it."""
+    if os.path.basename(folder) == JOBS_FOLDER and not os.path.isdir(folder):
+        os.makedirs(os.path.dirname(folder), exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # another job makes it now
+            os.mkdir(folder)
+            os.chmod(folder, 0o1777)
+
+
 _MAKE = (
     # A `~` inside quotes is no home folder to a shell.
-    'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; umask 077 && mkdir -p -- "$1" && cd -- "$1" && pwd -P'
+    'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; above=${1%/*}; '
+    f'case $above in */{JOBS_FOLDER}) mkdir -p -- "${{above%/*}}" && mkdir -- "$above" 2>/dev/null '
+    '&& chmod 1777 -- "$above";; esac; umask 077 && mkdir -p -- "$1" && cd -- "$1" && pwd -P'
 )
 _WRITE = 'umask 077 && cd -- "$1" && tar -xf -'
 _READ = (
@@ -184,7 +198,9 @@ def _unpacked(data: bytes) -> dict[str, bytes]:
 
 
 def _cannot_write(folder: str, reason: str) -> JobFilesError:
+    cause = {"permission denied": "see who may write there", "no space left on device": "free some space there"}
+    first = next((f"{fix}, or " for text, fix in cause.items() if text in reason.lower()), "")
     return JobFilesError(
         f"can't write the job's files to {folder}: {reason}",
-        hint="free some space there, or name another folder on the shared file system with job_dir",
+        hint=f"{first}name another folder on the shared file system with job_dir",
     )
