@@ -201,6 +201,25 @@ def test_overlay_that_would_break_the_job_is_refused(name: str) -> None:
         request(a_role(metadata={"slurm/sbatch": {name: "x"}}))
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("sbatch", name) for name in ("arra", "a", "n", "comm", "hel", "W", "wai", "nt", "test", "vers", "h")),
+        *(("srun", name) for name in ("n", "nta", "het", "hel")),
+    ],
+)
+def test_short_name_of_a_refused_option_is_refused(kind: str, name: str) -> None:
+    with pytest.raises(UsageError, match=f"`{name}` is short for"):
+        request(a_role(metadata={f"slurm/{kind}": {name: 1}}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("sbatch", "c"), ("sbatch", "wait-all-nodes"), ("srun", "u"), ("srun", "W")]
+)
+def test_other_short_names_are_taken(kind: str, name: str) -> None:
+    request(a_role(metadata={f"slurm/{kind}": {name: 1}}))
+
+
 @pytest.mark.parametrize("overlay", [{"a b": 1}, {"-x": 1}, {"x\n": 1}, {"nice": {"a": 1}}], ids=repr)
 def test_overlay_that_is_no_option_is_refused(overlay: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
@@ -209,7 +228,7 @@ def test_overlay_that_is_no_option_is_refused(overlay: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("policy", "where"),
-    [(RetryPolicy.APPLICATION, "(role /f/logs/worker 0 2 srun"), (RetryPolicy.ROLE, "(role /f/logs/worker 2 0 srun")],
+    [(RetryPolicy.APPLICATION, "role /f/logs/worker 0 2 "), (RetryPolicy.ROLE, "role /f/logs/worker 2 0 ")],
     ids=lambda value: value.name if isinstance(value, RetryPolicy) else "",
 )
 def test_retries_of_job_and_role(policy: RetryPolicy, where: str) -> None:

@@ -33,6 +33,12 @@ MAX_NAME = 128
 
 # https://slurm.schedmd.com/sbatch.html#OPT_time
 _TIME = re.compile(r"(\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE)", re.IGNORECASE)
+_NO_JOB = ("help", "usage", "version")
+"""Options with which a command prints something and does nothing."""
+
+_LETTERS = {"a": "array", "h": "help", "n": "ntasks", "u": "usage", "V": "version", "W": "wait"}
+"""One-letter names of options (``man sbatch``)."""
+
 _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
@@ -174,8 +180,10 @@ def _role_request(
     # In options that are file names, Slurm puts the job's id for %j; there is no replica to speak of yet.
     values = macros.Values(img_root=values.img_root, app_id="%j", replica_id="%t", rank0_env=ENV_RANK0_HOST)
     for overlay, options in zip(overlays, (request.sbatch, request.srun), strict=True):
+        before = {*options}
         overlay.apply(options, app, role, values=values)
         _check_names(role.name, options)
+        _check_short_names(role.name, {*options} - before, overlay.blocklist)
     return request
 
 
@@ -247,8 +255,10 @@ def _overlays() -> tuple[Any, Any]:
     from torchx.specs.overlays import OverlaySpec
 
     return (
-        OverlaySpec("slurm", "sbatch", ("parsable", "wrap", "array", "wait", "test-only", "comment", "ntasks")),
-        OverlaySpec("slurm", "srun", ("ntasks", "het-group")),
+        OverlaySpec(
+            "slurm", "sbatch", ("parsable", "wrap", "array", "wait", "test-only", "comment", "ntasks", *_NO_JOB)
+        ),
+        OverlaySpec("slurm", "srun", ("ntasks", "het-group", *_NO_JOB)),
     )
 
 
@@ -258,6 +268,18 @@ def _check_names(role: str, options: Mapping[str, Any]) -> None:
             raise UsageError(f"role `{role}`: {name!r} is no option of Slurm", hint="write it without dashes in front")
         if isinstance(value, dict) or "\0" in str(value):
             raise UsageError(f"role `{role}`: the Slurm option `{name}` wants a text, a number, true, null or a list")
+
+
+def _check_short_names(role: str, names: set[str], refused: tuple[str, ...]) -> None:
+    """Refuses other names of options that no overlay may set: Slurm knows an option by the beginning of its name."""
+    for name in names:
+        letter = _LETTERS.get(name)
+        meant = [full for full in refused if full == letter or (len(name) > 1 and full.startswith(name))]
+        if meant and not (letter == "usage" and "wait" not in refused):  # to srun, `-u` is another option
+            raise UsageError(
+                f"role `{role}`: the Slurm option `{name}` is short for `{meant[0]}`, which torchx sets itself",
+                hint="leave it out, or write the full name of another option",
+            )
 
 
 def _pattern(path: str) -> str:
