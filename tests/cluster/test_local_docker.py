@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cluster.docker_engine import EngineProcess
+    from tests.cluster.docker_engine import Client, EngineProcess
+    from tests.cluster.image_registry import RegistryProcess
 
 MB = 1024 * 1024
 
@@ -374,6 +375,21 @@ def test_the_workspace_is_built_into_the_image(jobs: Docker, tmp_path: Path) -> 
     jobs.ids.append(done.stdout.splitlines()[0].rpartition("/")[2])
     described = jobs.describe(jobs.ids[-1])
     assert described.roles[0].image.startswith("sha256:")
+
+
+def test_a_dry_run_shows_the_image_that_oci_will_push(
+    jobs: Docker, docker: EngineProcess, image_registry: RegistryProcess, docker_clients: list[Client], tmp_path: Path
+) -> None:
+    base = f"{image_registry.name}/dry/run"
+    for command in (["tag", jobs.image, base], ["push", "-q", base]):
+        docker_clients[0].run(docker.host, *command).check_returncode()
+    (tmp_path / "data.txt").write_text("from the workspace\n")
+    job = ("--workspace", str(tmp_path), "utils.sh", "--image", base, "cat", "data.txt")
+    for more in ([], ["--json"]):
+        done = torchx("run", "-s", "local_docker", "-cfg", "workspace_type=oci", "--dryrun", *more, *job)
+        assert done.returncode == 0, done.stderr
+        request = json.loads(done.stdout)["request"] if more else done.stdout
+        assert f"builder: oci\n  images:\n  - {base}" in str(request)
 
 
 def test_the_doctor_asks_the_engine(jobs: Docker) -> None:
