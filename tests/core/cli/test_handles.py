@@ -41,7 +41,8 @@ def test_an_unknown_job_is_status_1(cli: Cli, command: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_job_is_told_with_the_nearest_handle(cli: Cli, echo: str, command: str) -> None:
-    for wrong in (echo[:-1], f"{echo[:-3]}x{echo[-2:]}", f"{echo}2"):
+    other = "z" if echo[-3] == "x" else "x"
+    for wrong in (echo[:-1], f"{echo[:-3]}{other}{echo[-2:]}", f"{echo}2"):
         done = cli(command, wrong)
         assert (done.code, done.out) == (1, "")
         assert done.hint.startswith(f"did you mean `{echo}`? `torchx list -s local_cwd`")
