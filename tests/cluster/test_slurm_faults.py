@@ -93,6 +93,39 @@ def test_lost_answer_of_sbatch_makes_no_second_job(
     assert [*slurm_jobs.new()] == [app_id]
 
 
+def test_lost_answer_is_found_whatever_the_user_filters(
+    slurm_jobs: SlurmJobs, commands: WrappedCommands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQUEUE_ACCOUNT", "chemistry")
+    commands.replace("sbatch", LOST_ANSWER)
+    app_id = slurm_jobs.run("sleep 600")
+    assert [*slurm_jobs.new()] == [app_id]
+
+
+def test_killed_shell_of_a_role_fails_the_job(slurm_jobs: SlurmJobs) -> None:
+    """The batch script itself goes on then, and has to see it."""
+    app_id = slurm_jobs.run("sleep 600")
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    script = f"job{int(app_id):05}/slurm_script"
+
+    def shell() -> int | None:
+        table = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+        rows = [line.split(None, 2) for line in table.splitlines() if line.endswith(script)]
+        pids = {row[0] for row in rows}
+        return next((int(row[0]) for row in rows if row[1] in pids), None)
+
+    until(lambda: shell() is not None, 30, "the role's shell")
+    pid = shell()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    status = slurm_jobs.end(app_id)
+    assert status.state == AppState.FAILED
+    assert {replica.state for role in slurm_jobs.describe(app_id).roles_statuses for replica in role.replicas} <= {
+        AppState.FAILED,
+        AppState.CANCELLED,
+    }
+
+
 def test_lost_answer_is_found_again_by_another_process(
     slurm: SlurmCluster, slurm_jobs: SlurmJobs, commands: WrappedCommands
 ) -> None:

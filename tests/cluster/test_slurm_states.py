@@ -78,7 +78,8 @@ def test_exit_codes_and_signals_are_told_for_each_replica(slurm_jobs: SlurmJobs)
     described = slurm_jobs.end(app_id)
     assert described.state == AppState.FAILED
     assert replica_states(described)[1] == AppState.FAILED
-    assert "7" in described.roles_statuses[0].replicas[1].structured_error_msg + described.msg
+    assert described.roles_statuses[0].replicas[1].structured_error_msg == "exit code 7"
+    assert "exit code 7" in described.msg
 
 
 def test_a_signal_is_named(slurm_jobs: SlurmJobs) -> None:

@@ -21,10 +21,10 @@ while :; do
   case $1 in --ntasks=*) n=${1#*=};; --*) ;; *) break;; esac
   shift
 done
-i=0 pids=
-while [ "$i" -lt "$n" ]; do SLURM_PROCID=$i "$@" & pids="$pids $!"; i=$((i + 1)); done
+i=0 tasks=
+while [ "$i" -lt "$n" ]; do SLURM_PROCID=$i "$@" & tasks="$tasks $!"; i=$((i + 1)); done
 worst=0
-for pid in $pids; do wait "$pid"; code=$?; [ "$code" -le "$worst" ] || worst=$code; done
+for task in $tasks; do wait "$task"; status=$?; [ "$status" -le "$worst" ] || worst=$status; done
 exit "$worst"
 """
 SCONTROL = """#!/bin/sh
@@ -112,6 +112,44 @@ def test_a_role_that_fails_ends_the_job_while_others_run(site: Site) -> None:
     process.stderr.close()
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_killed_shell_of_a_role_is_a_failure(site: Site, shell: str) -> None:
+    """As the kernel does where memory is short."""
+    job = site.job(a_role("echo began; sleep 60"))
+    process = site.start(job, shell=shell)
+    log = job / "logs/worker/0/stdout.log"
+    until(lambda: log.exists() and log.read_text(), 30, "the program")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for pid in children:
+        os.kill(int(pid), 9)
+    assert process.wait(timeout=30) == 137
+    assert (job / "end").read_text() == "137\n"
+    os.killpg(process.pid, 9)
+    process.communicate()
+
+
+NAMES = ("folder", "host", "attempt", "logs", "waited", "owner", "code", "left", "requeues", "launches", "pid", "pids")
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_user_s_variables_and_umask_reach_the_programs(site: Site, shell: str) -> None:
+    job = site.job(a_role(f"umask; env | grep -E '^({'|'.join(NAMES)})=' | sort"))
+    before = os.umask(0o002)
+    try:
+        assert site.run(job, shell=shell, **dict.fromkeys(NAMES, "mine")) == 0
+    finally:
+        os.umask(before)
+    log = job / "logs/worker/0/stdout.log"
+    assert log.read_text().splitlines() == ["0002", *(f"{name}=mine" for name in sorted(NAMES))]
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_options_of_another_job_s_steps_are_none_of_this_one(site: Site) -> None:
+    job = site.job(a_role("echo ${SLURM_OVERLAP-unset} ${SLURM_MEM_PER_CPU-unset}"))
+    assert site.run(job, SLURM_OVERLAP="1", SLURM_MEM_PER_CPU="64") == 0
+    assert (job / "logs/worker/0/stdout.log").read_text() == "unset 64\n"
+
+
 def test_roles_that_fail_at_once_end_the_job_once(site: Site) -> None:
     job = site.job(*(a_role("exit 3", name=f"role{n}") for n in range(8)))
     assert site.run(job) == 3
@@ -173,7 +211,7 @@ def test_a_second_job_of_the_same_dry_run_does_nothing(site: Site) -> None:
 
 def test_folder_that_the_node_does_not_see_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     job = site.job(a_role("true"))
-    text = (job / "job.sh").read_text().replace('"$waited" -gt 15', '"$waited" -gt 1')
+    text = (job / "job.sh").read_text().replace('"$_torchx_waited" -gt 15', '"$_torchx_waited" -gt 1')
     job.rename(job.with_name("moved"))
     script = job.with_name("moved") / "job.sh"
     script.write_text(text)

@@ -12,7 +12,7 @@ import pytest
 from torchx.errors import UsageError
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, script_bytes
 from torchx.schedulers.batch.replica import ReplicaCommand, replica_script
-from torchx.schedulers.batch.replica_states import ReplicaNote, failure, parse_note, role_statuses
+from torchx.schedulers.batch.replica_states import ReplicaNote, ended_text, failure, parse_note, role_statuses
 from torchx.testing import HOSTILE_TEXTS, NOT_UNICODE
 from torchx.testing.waiting import until
 
@@ -224,3 +224,28 @@ def test_replicas_that_went_down_with_another_are_cancelled(codes: list[int | No
     record = {"roles": [{"name": "worker", "spec": {"num_replicas": len(codes)}}]}
     (status,) = role_statuses(BatchJob("7", AppState.FAILED), record, told, None)
     assert [replica.state.name for replica in status.replicas] == states
+    failed = [replica for replica in status.replicas if replica.state is AppState.FAILED]
+    assert [r.structured_error_msg for r in failed] == [ended_text(codes[r.id]) for r in failed]
+
+
+def test_replica_that_noted_a_failure_has_failed_whatever_becomes_of_the_job() -> None:
+    from torchx.schedulers.batch.job import BatchJob
+    from torchx.specs.api import AppState
+
+    told = {("worker", k): ReplicaNote(0, "n1", code, 100) for k, code in enumerate([0, 3, None])}
+    record = {"roles": [{"name": "worker", "spec": {"num_replicas": 3}}]}
+    (status,) = role_statuses(BatchJob("7", AppState.SUCCEEDED, restarts=0), record, told, None)
+    assert [replica.state.name for replica in status.replicas] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o077], ids=oct)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_program_has_the_user_s_umask(shell: str, mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        run(ReplicaCommand(["sh", "-c", "umask"], {}), tmp_path, shell)
+    finally:
+        os.umask(before)
+    assert int(read(tmp_path, "stdout.log"), 8) == mask
+    for name in ("stdout.log", "stderr.log", "state"):
+        assert (tmp_path / "logs" / "2" / name).stat().st_mode & 0o777 == 0o600

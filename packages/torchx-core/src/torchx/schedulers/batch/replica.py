@@ -75,15 +75,17 @@ def replica_script(command: ReplicaCommand, *, logs: str, replica: str) -> str:
         program = ["env", "--", *behind, *program]
     lines = [
         "#!/bin/sh",
-        "_torchx_app_id=$1 _torchx_rank0=$2 _torchx_attempt=$3",
+        "_torchx_app_id=$1 _torchx_rank0=$2 _torchx_attempt=$3 _torchx_umask=$(umask)",
+        "umask 077",  # for what this script writes; the program has the user's own
         f"_torchx_replica={replica}",
         f'_torchx_dir={word(logs)}/"$_torchx_replica"',
-        '(umask 077 && mkdir -p "$_torchx_dir") || exit 126',
+        'mkdir -p "$_torchx_dir" || exit 126',
         "trap : HUP INT QUIT USR1 USR2 ALRM TERM",
         f"_torchx_left={int(command.retries)}",
         "while :; do",
         'printf "start %s %s %s\\n" "$_torchx_attempt" "$(uname -n)" "$(date +%s)" >>"$_torchx_dir/state"',
         "(",
+        'umask "$_torchx_umask"',
         *([f"cd -- {word(command.cwd)} || exit 126"] if command.cwd else []),
         *exports,
         f"exec {' '.join(program)}",

@@ -100,6 +100,8 @@ def role_statuses(
             if state is AppState.FAILED and failed_itself and note is not None and _blamelessness(note):
                 state = AppState.CANCELLED  # it went down with the one that failed
             error = _error(folder, role["name"], k) if folder and state is AppState.FAILED else NONE
+            if error == NONE and state is AppState.FAILED and note is not None:
+                error = ended_text(note.code)
             host = note.host if note else ""
             replicas.append(ReplicaStatus(k, state, role["name"], host, structured_error_msg=error))
         statuses.append(RoleStatus(role["name"], replicas))
@@ -141,9 +143,11 @@ def _blamelessness(note: ReplicaNote) -> int:
 
 
 def _replica_state(job: BatchJob, part: BatchPart | None, note: ReplicaNote | None) -> AppState:
-    if job.state in (AppState.SUBMITTED, AppState.PENDING, AppState.SUCCEEDED, AppState.UNKNOWN):
+    if job.state in (AppState.SUBMITTED, AppState.PENDING, AppState.UNKNOWN):
         return job.state
     stale = note is not None and job.restarts >= 0 and note.attempt < job.restarts
+    if job.state is AppState.SUCCEEDED:
+        return AppState.FAILED if note is not None and note.code and not stale else job.state
     if note is None or stale:
         if job.state is AppState.RUNNING:
             return AppState.PENDING

@@ -175,7 +175,8 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             text = f"{role}/{k} on {note.host}: {ended}"
             response.msg = text if job.msg in ("", ended) else f"{job.msg}; {text}"
             replicas = {(r.role, r.id): r.structured_error_msg for s in response.roles_statuses for r in s.replicas}
-            response.structured_error_msg = replicas.get((role, k), NONE)
+            error = replicas.get((role, k), NONE)
+            response.structured_error_msg = NONE if error == ended else error  # that is in the message
 
     def describe_native(self, app_id: str) -> Optional[AppDryRunInfo[Any]]:
         if self._registry.is_deleted(app_id):
