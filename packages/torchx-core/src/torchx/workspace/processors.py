@@ -16,6 +16,15 @@ def available() -> int:
 def one_is_idle() -> bool:
     """Whether another process of ours would most likely have a processor to itself."""
     try:
-        return available() > 1 and os.getloadavg()[0] < available()
-    except OSError:
+        return _running() < available()
+    except (OSError, ValueError):
         return False
+
+
+def _running() -> float:
+    """How many processes want a processor now, this one among them; where the system tells only that, lately."""
+    try:
+        with open("/proc/loadavg", encoding="ascii") as file:
+            return int(file.read().split()[3].partition("/")[0])  # proc_loadavg(5): runnable now / all
+    except FileNotFoundError:
+        return os.getloadavg()[0]
