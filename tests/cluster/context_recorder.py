@@ -5,18 +5,17 @@ The classic builder's context is a tar archive in the body of ``POST /build``, a
 
 from __future__ import annotations
 
-import contextlib
 import io
 import socketserver
 import sys
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, urlsplit
 
+from tests.serving import QuietHandler, serving
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
@@ -53,20 +52,12 @@ class ContextRecorder(socketserver.ThreadingMixIn, socketserver.UnixStreamServer
         return self._contexts.pop(tag)
 
 
-@contextlib.contextmanager
-def context_recorder(socket: Path) -> Iterator[ContextRecorder]:
+def context_recorder(socket: Path) -> AbstractContextManager[ContextRecorder]:
     """Runs the daemon in a thread."""
-    with ContextRecorder(socket) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serving(ContextRecorder(socket))
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
 
@@ -109,9 +100,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
-
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""

@@ -6,19 +6,18 @@ The protocol: https://distribution.github.io/distribution/spec/auth/jwt/
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import subprocess
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, urlsplit
 
 from tests.cluster.image_registry import PASSWORD, USER
+from tests.serving import QuietHandler, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 IDENTITY_TOKEN = "an identity token"
@@ -80,20 +79,12 @@ class TokenServer(ThreadingHTTPServer):
         return f"{signed}.{_encoded(made.stdout)}"
 
 
-@contextlib.contextmanager
-def token_server(folder: Path) -> Iterator[TokenServer]:
+def token_server(folder: Path) -> AbstractContextManager[TokenServer]:
     """Runs the server in a thread."""
-    with TokenServer(folder) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serving(TokenServer(folder))
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     def do_GET(self) -> None:
         login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         self._grant(parse_qs(urlsplit(self.path).query), self.headers.get("Authorization") == f"Basic {login}")
@@ -114,9 +105,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""
 
 
 def _encoded(content: bytes) -> str:

@@ -6,13 +6,12 @@ import gc
 import hashlib
 import json
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler
 from socketserver import UnixStreamServer
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.serving import QuietHandler, serving
 from torchx.errors import TorchXError, UsageError
 from torchx_docker.client import Engine, EngineError, EngineUnreachableError, engine_address, engine_errors
 
@@ -119,7 +118,7 @@ def test_an_engine_that_says_nothing_is_given_up(silent: str, monkeypatch: pytes
         connect(timeout=0.2)
 
 
-class Answers(BaseHTTPRequestHandler):
+class Answers(QuietHandler):
     """Tells its version, and refuses all else."""
 
     def do_GET(self) -> None:
@@ -130,24 +129,14 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""
-
 
 def test_what_the_engine_says_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with UnixStreamServer(str(tmp_path / "s"), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
+    with serving(UnixStreamServer(str(tmp_path / "s"), Answers)):
         monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/s")
         engine = Engine()
         with pytest.raises(EngineError, match="Docker can't list containers: no such thing") as caught:
             engine.containers([])
         engine.close()
-        server.shutdown()
-        thread.join(10)
     assert caught.value.status == 409
 
 

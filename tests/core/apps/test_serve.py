@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import threading
 import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.serving import QuietHandler, serving
 from torchx.apps.serve.serve import main, parse_args
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ManagementApi(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: ManagementApi
 
     def do_POST(self) -> None:
@@ -43,18 +43,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.server.refuse.encode() or b"registered")
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def api() -> Iterator[ManagementApi]:
-    with ManagementApi() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(ManagementApi()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

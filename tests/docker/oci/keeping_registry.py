@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, urlsplit
 
+from tests.serving import QuietHandler, serving
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 class KeepingRegistry(ThreadingHTTPServer):
@@ -44,20 +44,12 @@ class KeepingRegistry(ThreadingHTTPServer):
         """Cut connections are what is tested."""
 
 
-@contextlib.contextmanager
-def keeping_registry() -> Iterator[KeepingRegistry]:
+def keeping_registry() -> AbstractContextManager[KeepingRegistry]:
     """Runs the registry in a thread."""
-    with KeepingRegistry() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serving(KeepingRegistry())
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
 
@@ -137,6 +129,3 @@ class _Handler(BaseHTTPRequestHandler):
             if not (status == 204 and name == "Content-Length"):
                 self.send_header(name, value)
         self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is logged."""
