@@ -15,7 +15,7 @@ from torchx.runner import get_runner
 from torchx.specs import AppState, RetryPolicy
 from torchx.testing.waiting import until
 from torchx_docker.actions import replicas_of
-from torchx_docker.client import EngineUnreachableError
+from torchx_docker.connection import EngineUnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

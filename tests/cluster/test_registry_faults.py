@@ -18,7 +18,7 @@ from tests.cluster.images import checked, import_image, root_archive
 from torchx.errors import TorchXError
 from torchx.specs.api import AppDef, Role, Workspace
 from torchx.testing.trees import TREE, make_tree
-from torchx_docker.client import EngineUnreachableError
+from torchx_docker.connection import EngineUnreachableError
 from torchx_docker.oci.errors import ImageNotFoundError, RegistryError, RegistryLoginError
 from torchx_docker.workspace.docker_workspace import DockerWorkspaceMixin
 from torchx_docker.workspace.oci_workspace import OciWorkspaceMixin

@@ -16,7 +16,7 @@ from torchx.plugins.manager import get_plugin_manager
 from torchx.specs.api import AppDef, Role, Workspace
 from torchx.testing.trees import make_tree
 from torchx.workspace.errors import UnsafeWorkspaceError, WorkspaceError, WorkspaceNotFoundError
-from torchx_docker.client import EngineError
+from torchx_docker.connection import EngineError
 from torchx_docker.workspace.build import _Output
 from torchx_docker.workspace.buildkit import trace_text
 from torchx_docker.workspace.docker_workspace import DEFAULT_DOCKERFILE, DockerWorkspaceMixin, print_push_events

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from torchx.errors import TorchXError
-from torchx_docker.client import EngineError
+from torchx_docker.connection import EngineError
 from torchx_docker.names import Marks
 from torchx_docker.request import LABEL_APP_ID, NO_RESTART, with_free_ports
 from torchx_docker.status import by_app

@@ -1,181 +1,20 @@
-"""The connection to a Docker engine: found as Docker's own client finds it, with time limits and readable errors.
-
-All connections to an engine are made here. The Docker SDK is imported at the first of them; the image builder also uses
-its client of this module, and its reader of Docker's own settings.
-"""
+"""What is asked of a Docker engine, over the connection that `torchx_docker.connection` makes."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from torchx.errors import TorchXError, TransientError, UsageError
+from torchx_docker.connection import BUILD_FIX, TIMEOUT, EngineError, connect, docker_sdk, engine_errors, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import contextlib
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from docker import DockerClient
 
     from torchx_docker.log_stream import LogStream
-
-TIMEOUT = 60.0
-"""Seconds that one answer of the engine may take."""
-
-FIX = "start it, or name another one with DOCKER_HOST"
-BUILD_FIX = "start it, name another one with DOCKER_HOST, or build images without one: workspace_type=oci"
-
-
-class EngineError(TorchXError):
-    """The engine refused a request.
-
-    Attributes:
-        status: the HTTP status of its answer; 0 where it is not known.
-    """
-
-    def __init__(self, message: str = "", *, hint: str | None = None, status: int = 0) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
-
-
-class EngineUnreachableError(TransientError):
-    """The engine does not answer: it is not there, may not be reached, or the connection was lost."""
-
-
-def engine_address() -> str:
-    """Where the engine is: ``DOCKER_HOST``, else the current context of Docker's client, else its default.
-
-    Raises:
-        UsageError: the context does not exist.
-    """
-    return cast("str", _connection_settings().get("base_url")) or "unix:///var/run/docker.sock"
-
-
-def connect(timeout: float = TIMEOUT, *, fix: str = BUILD_FIX) -> DockerClient:
-    """A client of the Docker SDK for the engine that Docker's own command line would use.
-
-    Args:
-        timeout: seconds that one answer may take.
-        fix: what to do where no engine answers.
-
-    Raises:
-        EngineUnreachableError: no engine answers.
-        UsageError: the address or the context that is set makes no sense.
-    """
-    sdk = _sdk()
-    settings = _connection_settings()
-    with engine_errors("connect", fix=fix):
-        _knock(cast("str", settings.get("base_url")) or "unix:///var/run/docker.sock", timeout)
-        # Without `version` the SDK asks the engine for it: the first contact.
-        return cast("DockerClient", sdk.DockerClient(version="auto", timeout=timeout, **settings))
-
-
-def _knock(address: str, timeout: float) -> None:
-    """Connects to a local socket once: where nobody listens, the SDK would leave its own socket unclosed."""
-    if address.startswith("unix://"):
-        import socket
-
-        with socket.socket(socket.AF_UNIX) as knock:
-            knock.settimeout(timeout)
-            knock.connect(address.removeprefix("unix://"))
-
-
-@contextlib.contextmanager
-def engine_errors(what: str, *, fix: str = BUILD_FIX) -> Iterator[None]:
-    """Turns the SDK's exceptions into ours.
-
-    Args:
-        what: what is asked of the engine, for the message: "can't <what>: <the engine's reason>".
-        fix: what to do where no engine answers.
-
-    Raises:
-        EngineUnreachableError: the engine does not answer.
-        EngineError: it refuses.
-    """
-    sdk = _sdk()
-    import requests
-    import urllib3
-
-    try:
-        yield
-    except sdk.errors.APIError as error:
-        status = int(error.status_code or 0)
-        raise EngineError(f"Docker can't {what}: {_one_line(error.explanation or error)}", status=status) from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _unreachable(error, fix) from error
-    except (sdk.errors.DockerException, ValueError) as error:
-        raise _unreachable(error, fix) from error
-
-
-def _sdk() -> Any:
-    try:
-        import docker
-    except ModuleNotFoundError as error:
-        if error.name != "docker":
-            raise
-        raise TorchXError("the Docker SDK for Python is not installed", hint="pip install torchx-docker") from error
-    return docker
-
-
-def _connection_settings() -> dict[str, object]:
-    sdk = _sdk()
-    settings: dict[str, object] = {}
-    try:
-        settings = sdk.utils.kwargs_from_env()
-        if "base_url" not in settings:
-            name = os.environ.get("DOCKER_CONTEXT") or None
-            context = sdk.ContextAPI.get_context(name)
-            if context is None:
-                raise UsageError(
-                    f"there is no Docker context `{name or 'of the configuration'}`", hint="see `docker context ls`"
-                )
-            if context.Host:
-                settings["base_url"] = context.Host
-            if context.TLSConfig is not None:
-                settings["tls"] = context.TLSConfig
-    except sdk.errors.DockerException as error:
-        raise UsageError(
-            f"the settings of the Docker client make no sense: {_one_line(error)}", hint="see DOCKER_HOST"
-        ) from error
-    return settings
-
-
-def _unreachable(error: BaseException, fix: str) -> TorchXError:
-    address = engine_address()
-    root = _root_of(error)
-    said = str(error).lower()
-    if isinstance(error, ValueError) or "bad host" in said or "invalid bind address" in said:
-        return UsageError(f"`{address}` is no address of a Docker engine", hint="see DOCKER_HOST")
-    if "install paramiko" in said:
-        return TorchXError(f"an engine at {address} needs the package paramiko", hint="pip install 'docker[ssh]'")
-    if isinstance(root, PermissionError):
-        return EngineUnreachableError(
-            f"the Docker engine at {address} may not be used: {root.strerror}",
-            hint="join its group (`sudo usermod -aG docker $USER`, then log in again)",
-        )
-    reason = root.strerror if isinstance(root, OSError) and root.strerror else _one_line(root)
-    return EngineUnreachableError(f"no Docker engine answers at {address}: {reason}", hint=fix)
-
-
-def _root_of(error: BaseException) -> BaseException:
-    """What lies behind an exception: the first system error among its causes, else the last of them."""
-    seen: list[BaseException] = []
-    queue = [error]
-    while queue:
-        current = queue.pop(0)
-        if current in seen:
-            continue
-        seen.append(current)
-        if isinstance(current, OSError) and current.errno is not None:
-            return current
-        queue += [e for e in (*current.args, current.__cause__, current.__context__) if isinstance(e, BaseException)]
-    return seen[-1]
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 class Engine:
@@ -314,7 +153,7 @@ class Engine:
     def _errors(self, what: str) -> contextlib.AbstractContextManager[None]:
         return engine_errors(what, fix=self._fix)
 
-    def _unless(self, statuses: tuple[int, ...], what: str, do: Any) -> bool:
+    def _unless(self, statuses: tuple[int, ...], what: str, do: Callable[[], object]) -> bool:
         try:
             with self._errors(what):
                 do()
@@ -337,7 +176,7 @@ class Engine:
         """
         from torchx_docker.log_stream import LogStream
 
-        sdk, api = _sdk(), self.client.api
+        sdk, api = docker_sdk(), self.client.api
         params: dict[str, object] = {"stdout": int(stdout), "stderr": int(stderr), "timestamps": 1}
         params.update({"since": since or 0, "until": until or 0, "follow": int(follow)})
         url = f"{api.base_url}/v{api.api_version}/containers/{container}/logs"
@@ -401,9 +240,9 @@ class Engine:
             EngineError: the registry does not have it, or does not give it.
         """
         with self._errors(f"pull the image {image}"):
-            repository, tag = _sdk().utils.parse_repository_tag(image)
+            repository, tag = docker_sdk().utils.parse_repository_tag(image)
             records = self.client.api.pull(repository, tag=tag or "latest", stream=True, decode=True, platform=platform)
             for record in records:
                 if "error" in record:
-                    raise EngineError(f"Docker can't pull the image {image}: {_one_line(record['error'])}")
+                    raise EngineError(f"Docker can't pull the image {image}: {one_line(record['error'])}")
                 yield record

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from torchx.errors import TorchXError
 from torchx.util.retry import Backoff
 from torchx_docker.actions import end, mark, replicas_of, restart
-from torchx_docker.client import Engine, EngineUnreachableError
+from torchx_docker.client import Engine
+from torchx_docker.connection import EngineUnreachableError
 from torchx_docker.request import LABEL_APP_ID
 from torchx_docker.retries import next_step
 

@@ -12,7 +12,7 @@ from torchx.schedulers.api import Stream
 from torchx.schedulers.logs import LogChunk, TransientLogError
 from torchx.schedulers.replay import ReplayPosition
 from torchx.specs.api import is_terminal
-from torchx_docker.client import EngineError, EngineUnreachableError
+from torchx_docker.connection import EngineError, EngineUnreachableError
 from torchx_docker.frames import NANOSECONDS, STDERR, STDOUT, format_time
 from torchx_docker.request import LABEL_APP_ID
 from torchx_docker.retries import may_run_again

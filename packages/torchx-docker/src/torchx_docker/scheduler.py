@@ -11,7 +11,8 @@ from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Schedule
 from torchx.schedulers.ids import make_unique
 from torchx.specs.api import AppDef, AppDryRunInfo, AppState, CfgVal, runopts
 from torchx_docker import actions
-from torchx_docker.client import FIX, Engine, EngineUnreachableError
+from torchx_docker.client import Engine
+from torchx_docker.connection import FIX, EngineUnreachableError
 from torchx_docker.names import app_part
 from torchx_docker.opts import Opts
 from torchx_docker.request import ERROR_FILE, LABEL_APP_ID, LABEL_APP_NAME, NETWORK, build_request, render

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchx.workspace.errors import WorkspaceError
-from torchx_docker.client import EngineError, engine_errors
+from torchx_docker.connection import EngineError, engine_errors
 from torchx_docker.workspace.engine_images import image_id
 from torchx_docker.workspace.recipe import Hashed, context_pieces
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from torchx.errors import UsageError
-from torchx_docker.client import EngineError, engine_address, engine_errors
+from torchx_docker.connection import EngineError, engine_address, engine_errors
 from torchx_docker.oci.manifests import normal_platform
 from torchx_docker.oci.reference import parse_image
 from torchx_docker.workspace.memory import Memory

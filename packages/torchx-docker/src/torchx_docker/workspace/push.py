@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
-from torchx_docker.client import EngineError, engine_errors
+from torchx_docker.connection import EngineError, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

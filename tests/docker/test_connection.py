@@ -13,7 +13,8 @@ import pytest
 
 from tests.serving import QuietHandler, serving
 from torchx.errors import TorchXError, UsageError
-from torchx_docker.client import Engine, EngineError, EngineUnreachableError, engine_address, engine_errors
+from torchx_docker.client import Engine
+from torchx_docker.connection import EngineError, EngineUnreachableError, connect, engine_address, engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,9 +112,6 @@ def silent(tmp_path: Path) -> Iterator[str]:
 
 def test_an_engine_that_says_nothing_is_given_up(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", silent)
-    monkeypatch.setattr("torchx_docker.client.TIMEOUT", 0.2)
-    from torchx_docker.client import connect
-
     with pytest.raises(EngineUnreachableError, match="timed out"):
         connect(timeout=0.2)
 
