@@ -233,3 +233,28 @@ def test_dry_run_that_is_submitted_by_two_processes_at_once_is_one_job(slurm_job
         os.waitpid(pid, 0)
     app_id = slurm_jobs.schedule(info)
     assert [*slurm_jobs.new()] == [app_id]
+
+
+NAMES = (
+    "LC_SECRETS",
+    "LC_ALL",
+    "LANG",
+    "OPTIMIZER",
+    "a.b",
+    "a-b",
+    "BASH_FUNC_x%%",
+    "\u00fcn\u00ef",
+    "1A",
+    "IFS",
+    "SLURM_X",
+)
+
+
+def test_variables_of_any_name_arrive(slurm_jobs: SlurmJobs) -> None:
+    """Also those that no shell can set, and those that a shell takes to heart."""
+    show = "import os, sys; print(*(os.environ.get(name) for name in sys.argv[1:]), sep='\\n')"
+    role = slurm_jobs.role("true", env={name: f"() {{ it's {n}; }}" for n, name in enumerate(NAMES)})
+    role.entrypoint, role.args = "python3", ["-c", show, *NAMES]
+    app_id = slurm_jobs.submit(role)
+    assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
+    assert slurm_jobs.lines(app_id) == [f"() {{ it's {n}; }}\n" for n in range(len(NAMES))]

@@ -50,7 +50,7 @@ class FolderRequest(BatchRequest):
             filled = macros.Values(".", APP_ID, REPLICA, "TORCHX_RANK0_HOST").apply(role)
             command = ReplicaCommand([filled.entrypoint, *filled.args], filled.env)
             logs = f"{folder}/logs/{folder_name(role.name)}"
-            scripts[f"role-{index}.sh"] = replica_script(command, logs=logs, replica='"$K"')
+            scripts[f"role-{index}.sh"] = replica_script(command, logs=logs, replica='"$K"', role=index)
             for k in range(role.num_replicas):
                 starts.append(f'K={k} setsid sh role-{index}.sh "$ID" localhost 0 & pids="$pids $!"')
         return {**scripts, "job.sh": SCRIPT.format(folder=word(folder), starts="\n".join(starts))}

@@ -20,7 +20,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHELLS = ["sh", "bash"]
-STRANGE_NAMES = ["a.b", "a-b", "UID", "IFS", "LINENO", "OPTIND", "LC_ALL", "PATH_", "_", "_torchx_dir", "ünï", "1A"]
+STRANGE_NAMES = [
+    *(
+        "a.b",
+        "a-b",
+        "UID",
+        "IFS",
+        "LINENO",
+        "OPTIND",
+        "LC_ALL",
+        "LANG",
+        "PATH_",
+        "_",
+        "_torchx_dir",
+        "ünï",
+        "1A",
+        "a b",
+    ),
+    *("-x", "--", "$(id)", "a;b", "a\nb", "BASH_FUNC_x%%", "BASH_ENV", "EXECIGNORE", "POSIXLY_CORRECT", "'", "\udcff"),
+]
 
 
 def started(command: ReplicaCommand, folder: Path, shell: str = "sh") -> subprocess.Popen[bytes]:
@@ -77,7 +95,23 @@ def test_jobs_of_different_numbers_meet_at_different_ports(
     assert read(tmp_path, "stdout.log").decode().strip() == port
 
 
-@pytest.mark.parametrize("name", STRANGE_NAMES)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_roles_of_one_job_meet_at_different_ports(shell: str, tmp_path: Path) -> None:
+    """And those of the jobs around it, which may have as many."""
+    code = ["sh", "-c", "echo $TORCHX_RANK0_PORT"]
+    ports = set()
+    for role in (0, 1, 2, 9):
+        logs = tmp_path / str(role)
+        script = replica_script(ReplicaCommand(code, {}), logs=str(logs), replica="0", role=role)
+        (tmp_path / "role.sh").write_bytes(script_bytes(script))
+        for app_id in ("9998", "9999", "10000", "10007"):
+            subprocess.run([shell, str(tmp_path / "role.sh"), app_id, "first-host", "0"], check=True, timeout=60)
+        ports |= {int(line) for line in (logs / "0" / "stdout.log").read_text().split()}
+    assert len(ports) == 16
+    assert all(20_000 <= port < 30_000 for port in ports)
+
+
+@pytest.mark.parametrize("name", STRANGE_NAMES, ids=ascii)
 @pytest.mark.parametrize("shell", SHELLS)
 def test_variables_of_any_name_arrive(shell: str, name: str, tmp_path: Path) -> None:
     command = ReplicaCommand(["python3", "-c", f"import os; print(os.environ[{name!r}])"], {name: "va lue"})
@@ -86,10 +120,38 @@ def test_variables_of_any_name_arrive(shell: str, name: str, tmp_path: Path) -> 
     assert read(tmp_path, "stderr.log") == b""
 
 
-def test_secret_that_would_be_shown_on_a_command_line_is_refused() -> None:
-    with pytest.raises(UsageError, match="MY-API-TOKEN") as caught:
-        replica_script(ReplicaCommand(["true"], {"MY-API-TOKEN": "hunter2"}), logs="/logs", replica="0")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("MY-API-TOKEN", "ASCII letters"), ("a.secret", "ASCII letters"), ("BASH_API_TOKEN", "another name")],
+)
+def test_secret_that_would_be_shown_on_a_command_line_is_refused(name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=name) as caught:
+        replica_script(ReplicaCommand(["true"], {name: "hunter2"}), logs="/logs", replica="0")
     assert "hunter2" not in caught.value.message
+    assert words in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["LC_SECRETS", "OPTIMIZER_TOKEN", "EPOCH_SECRET", "COMP_API_KEY", "BASHFUL_PASSWORD"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_secret_whose_name_begins_like_a_shell_s_own_is_on_no_command_line(
+    name: str, shell: str, tmp_path: Path
+) -> None:
+    command = ReplicaCommand(["sh", "-c", f'echo "${name}"'], {name: "hunter2"})
+    script = replica_script(command, logs="/logs", replica="0")
+    assert f"export {name}=hunter2" in script
+    assert run(command, tmp_path, shell) == 0
+    assert read(tmp_path, "stdout.log") == b"hunter2\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_users_path_needs_no_tools(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "my=program"
+    program.write_text("#!/bin/sh\necho ran\n")
+    program.chmod(0o755)
+    env = {"PATH": str(tmp_path / "bin"), "a.b": "1"}
+    assert run(ReplicaCommand(["my=program"], env), tmp_path, shell) == 0, read(tmp_path, "stderr.log")
+    assert read(tmp_path, "stdout.log") == b"ran\n"
 
 
 @pytest.mark.parametrize("program", ["exit", "echo", "cd", "set", "if", ".", "A=b", "-x", "no such", "*"])

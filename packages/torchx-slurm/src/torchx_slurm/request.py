@@ -100,7 +100,9 @@ class SlurmBatchRequest(BatchRequest):
         ]
         scripts = {SCRIPT_FILE: batch_script(steps, folder=folder)}
         for index, role in enumerate(self.roles):
-            scripts[f"role-{index}.sh"] = replica_script(role.command, logs=logs[index], replica='"$SLURM_PROCID"')
+            scripts[f"role-{index}.sh"] = replica_script(
+                role.command, logs=logs[index], replica='"$SLURM_PROCID"', role=index
+            )
         return scripts
 
     def render(self) -> str:

@@ -31,11 +31,18 @@ ENV_ERROR_FILE = "TORCHELASTIC_ERROR_FILE"
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# Variables that one shell or another gives a meaning, or does not let one set; `env` sets them behind its back.
+# Variables that bash, dash or a Korn shell gives a meaning, or does not let one set; `env` sets them behind its back.
+# Exact names: `LC_SECRETS` and `OPTIMIZER` are a user's own. What begins with `BASH` is bash's, in later versions too.
 _SPECIAL = re.compile(
-    r"(_|UID|EUID|PPID|IFS|LANG|LC_.*|LINENO|OPT.*|BASH.*|SHELLOPTS|GROUPS|FUNCNAME|DIRSTACK|S?RANDOM|SECONDS|EPOCH.*"
-    r"|HISTCMD|COMP_.*|POSIXLY_CORRECT|PWD|OLDPWD|_torchx_.*)"
+    r"(_|UID|EUID|GID|EGID|PPID|IFS|PWD|OLDPWD|LINENO|OPT(ARG|ERR|IND)|FUNC(NAME|NEST)|DIRSTACK|GROUPS|SHELLOPTS"
+    r"|BASH(|OPTS|PID|_.*)|S?RANDOM|SECONDS|EPOCH(SECONDS|REALTIME)|HISTCMD|EXECIGNORE|GLOBIGNORE|POSIXLY_CORRECT"
+    r"|COMP_(CWORD|KEY|LINE|POINT|TYPE|WORDBREAKS|WORDS)|LANG|LC_(ALL|COLLATE|CTYPE|MESSAGES|MONETARY|NUMERIC|TIME)"
+    r"|_torchx_.*)"
 )
+
+_PORTS = 10_000
+_ROLES_APART = 1009
+"""Ports of all jobs, and how far apart the roles of a job are: jobs with neighbouring numbers share nodes, too."""
 
 
 @dataclass
@@ -57,26 +64,25 @@ class ReplicaCommand:
     prefix: list[str] = field(default_factory=list)
 
 
-def replica_script(command: ReplicaCommand, *, logs: str, replica: str) -> str:
+def replica_script(command: ReplicaCommand, *, logs: str, replica: str, role: int = 0) -> str:
     """The script; it is called with the job's id, the host of replica 0 and the number of the attempt.
 
     Args:
         command: what to run.
         logs: the folder of the role's logs; each replica has a folder in it, named by its number.
         replica: shell code that gives the replica's number, such as ``"$SLURM_PROCID"``.
+        role: the role's number in the job: roles that share a node meet at ports of their own.
 
     Raises:
         UsageError: a variable can't be handed over safely.
     """
-    exports, behind = _environment(command.env)
-    program = [*command.prefix, *map(word, command.args)]
-    if behind or (command.args[0].startswith("-") and not command.prefix):
-        # Not all shells let `exec` be told where its options end.
-        program = ["env", "--", *behind, *program]
+    exports, behind = _environment(command.env, role)
+    program = _program(command, behind)
     lines = [
         "#!/bin/sh",
         "_torchx_app_id=$1 _torchx_rank0=$2 _torchx_attempt=$3 _torchx_umask=$(umask)",
         "umask 077",  # for what this script writes; the program has the user's own
+        "_torchx_env=$(command -v env) _torchx_nice=$(command -v nice)",  # the user's own PATH may lack them
         f"_torchx_replica={replica}",
         f'_torchx_dir={word(logs)}/"$_torchx_replica"',
         'mkdir -p "$_torchx_dir" || exit 126',
@@ -100,26 +106,49 @@ def replica_script(command: ReplicaCommand, *, logs: str, replica: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _environment(env: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def _program(command: ReplicaCommand, behind: list[str]) -> list[str]:
+    """The words of what a shell is to `exec`.
+
+    Args:
+        command: what to run.
+        behind: variables that the shell can't set, as words for `env`.
+    """
+    program = [*command.prefix, *map(word, command.args)]
+    first = "" if command.prefix else command.args[0]
+    if not behind and not first.startswith("-"):
+        return program
+    # Not all shells let `exec` be told where its options end. What holds a `=` is a variable to `env`, not to `nice`.
+    last = ['"$_torchx_nice"', "-n", "0", "--"] if "=" in first else []
+    return ['"$_torchx_env"', "--", *behind, *last, *program]
+
+
+def _environment(env: Mapping[str, str], role: int) -> tuple[list[str], list[str]]:
     """Lines that export what a shell can, and words for `env` for the rest."""
     exports, behind = [], []
     if ENV_RANK0_HOST not in env:
         exports.append(f"export {ENV_RANK0_HOST}" + '="$_torchx_rank0"')
     if ENV_RANK0_PORT not in env:
-        # Jobs that share a node must not meet each other. Of the number that a job's id begins with, if there is one:
-        # the same on all nodes, and another for the next ten thousand jobs.
+        # Jobs and roles that share a node must not meet each other. Of the number that a job's id begins with, if there
+        # is one: the same on all nodes, and another for the next ten thousand jobs.
         exports.append("_torchx_number=${_torchx_app_id%%[!0-9]*}")
-        exports.append(f'[ -z "$_torchx_number" ] || export {ENV_RANK0_PORT}=$((20000 + _torchx_number % 10000))')
+        number = f"(_torchx_number + {role * _ROLES_APART % _PORTS}) % {_PORTS}"
+        exports.append(f'[ -z "$_torchx_number" ] || export {ENV_RANK0_PORT}=$((20000 + {number}))')
     if ENV_ERROR_FILE not in env:
         exports.append(f"export {ENV_ERROR_FILE}" + f'="$_torchx_dir/{ERROR_FILE}"')
     for name, value in env.items():
         if _IDENTIFIER.fullmatch(name) and not _SPECIAL.fullmatch(name):
             exports.append(f"export {name}={word(value)}")
         elif is_secret_name(name):
-            raise UsageError(
-                f"the variable {name!r} can't be handed over without showing it on a command line",
-                hint="give it a name of ASCII letters, digits and `_`",
-            )
+            raise _unsafe(name)
         else:
             behind.append(word(f"{name}={value}"))
     return exports, behind
+
+
+def _unsafe(name: str) -> UsageError:
+    """The error for a variable that only `env` could set, on a command line, with a value that is likely a secret."""
+    if _IDENTIFIER.fullmatch(name):
+        reason, hint = "shells give that name a meaning of their own", "give it another name"
+    else:
+        reason, hint = "a shell can't set a variable of that name", "give it a name of ASCII letters, digits and `_`"
+    return UsageError(f"the secret {name!r} would have to be shown on a command line: {reason}", hint=hint)
