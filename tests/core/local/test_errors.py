@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from torchx.schedulers._local.errorfile import read_error
+from torchx.schedulers.error_files import read_error
 
 if TYPE_CHECKING:
     from pathlib import Path

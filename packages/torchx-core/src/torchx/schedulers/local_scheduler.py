@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from weakref import WeakValueDictionary
 
 from torchx.errors import TorchXError, UsageError, nearest
-from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG, TERMINAL, make_private
+from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG, TERMINAL
 from torchx.schedulers._local.images import CWDImageProvider, ImageProvider, LocalDirectoryImageProvider
 from torchx.schedulers._local.opts import Opts
 from torchx.schedulers._local.request import (
@@ -20,13 +20,14 @@ from torchx.schedulers._local.request import (
     ReplicaParam,
     build_request,
     render,
-    role_from_record,
     to_record,
 )
 from torchx.schedulers._local.store import AppExistsError, Store, hostname
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
 from torchx.schedulers.ids import make_unique
+from torchx.schedulers.role_records import role_from_record
 from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, runopts
+from torchx.util.private_files import make_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,8 +1,6 @@
-"""The names of the files in a local job's folder, and who may enter it."""
+"""The names of the files in a local job's folder."""
 
 from __future__ import annotations
-
-import os
 
 REQUEST_FILE = "request.json"
 """What was submitted; written once."""
@@ -41,28 +39,3 @@ REPLICA_VARIABLE = "TORCHX_LOCAL_REPLICA"
 
 PORT_VARIABLE = "TORCHX_RANK0_PORT"
 """Environment variable with the port at which the replicas of a job may meet, a free one for each job."""
-
-
-def make_private(path: str) -> None:
-    """Makes a folder, and those above it that are missing, all of them for their owner alone; it may exist already.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
-    except FileNotFoundError:
-        above = os.path.dirname(path)
-        if above in ("", path):
-            raise
-        # Somebody else may make the same folders at the same time.
-        if not os.path.isdir(above):
-            make_private(above)
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            if not os.path.isdir(path):
-                raise

@@ -15,7 +15,7 @@ from torchx.schedulers._local.lost import lost_message, mark_failed
 from torchx.schedulers._local.output import STREAMS, Output, read_available
 from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.signals import signal
-from torchx.schedulers._local.statefile import write_atomic
+from torchx.util.private_files import write_atomic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

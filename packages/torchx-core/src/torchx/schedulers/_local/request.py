@@ -9,6 +9,7 @@ from torchx.schedulers._local.files import COMBINED_LOG, STDERR_LOG, STDOUT_LOG
 from torchx.schedulers._local.opts import Opts
 from torchx.schedulers.ids import random_id
 from torchx.schedulers.role_checks import check_roles
+from torchx.schedulers.role_records import role_record
 from torchx.specs.api import AppDef, CfgVal, Role, macros
 from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass, field
@@ -255,32 +256,3 @@ def to_record(request: PopenRequest, *, session: str, programs: Mapping[str, lis
             for role in request.app.roles
         ],
     }
-
-
-def role_record(role: Role) -> dict[str, Any]:
-    """What ``describe`` needs to give a role back to somebody who did not submit it."""
-    resource = role.resource
-    return {
-        "image": role.image,
-        "min_replicas": role.min_replicas,
-        "entrypoint": role.entrypoint,
-        "args": list(role.args),
-        "env": dict(role.env),
-        "num_replicas": role.num_replicas,
-        "resource": {"cpu": resource.cpu, "gpu": resource.gpu, "memMB": resource.memMB},
-        "port_map": dict(role.port_map),
-    }
-
-
-def role_from_record(record: Mapping[str, Any]) -> Role:
-    """The inverse of ``role_record``, for one entry of the request's ``roles``."""
-    from torchx.specs.api import Resource, RetryPolicy
-
-    spec = dict(record["spec"])
-    spec["resource"] = Resource(**spec["resource"])
-    return Role(
-        name=record["name"],
-        max_retries=record["max_retries"],
-        retry_policy=RetryPolicy(record["retry_policy"]),
-        **spec,
-    )

@@ -5,27 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
+from torchx.util.private_files import unlink, write_all
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-
-
-def write_atomic(path: str, data: bytes) -> None:
-    """Replaces a file as a whole: write beside it, fsync, rename. Only the owner may read it.
-
-    Raises:
-        OSError: nothing was changed.
-    """
-    draft = f"{path}.{os.getpid()}.tmp"
-    try:
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            _write_all(fd, data)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(draft, path)
-    except OSError:
-        _unlink(draft)
-        raise
 
 
 class StateWriter:
@@ -53,7 +35,7 @@ class StateWriter:
         fd = self._spare if self._spare is not None else self._open()
         try:
             os.lseek(fd, 0, os.SEEK_SET)
-            _write_all(fd, data)
+            write_all(fd, data)
             os.ftruncate(fd, len(data))
             os.fsync(fd)
             os.rename(self._spare_path, self._path)
@@ -68,7 +50,7 @@ class StateWriter:
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
-        _unlink(self._spare_path)
+        unlink(self._spare_path)
 
     def _open(self) -> int:
         return os.open(self._spare_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -82,7 +64,7 @@ class StateWriter:
         except OSError as error:
             if fd is not None:
                 os.close(fd)
-                _unlink(self._spare_path)
+                unlink(self._spare_path)
             if error.errno not in _NO_SPACE:
                 raise
             return None
@@ -103,17 +85,4 @@ def allocate(fd: int, size: int) -> None:
         except OSError as error:
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                 raise
-    _write_all(fd, b"\0" * size)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
+    write_all(fd, b"\0" * size)

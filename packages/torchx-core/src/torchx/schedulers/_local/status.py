@@ -45,6 +45,6 @@ def role_statuses(request: Mapping[str, Any], state: Mapping[str, Any]) -> list[
 def _error_of(replica: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     if replica["state"] != "FAILED":
         return NONE
-    from torchx.schedulers._local.errorfile import read_error
+    from torchx.schedulers.error_files import read_error
 
     return read_error(spec["error_file"], os.path.join(spec["log_dir"], STDERR_LOG))

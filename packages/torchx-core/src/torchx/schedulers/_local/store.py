@@ -17,10 +17,10 @@ from torchx.schedulers._local.files import (
     STATE_FILE,
     TERMINAL,
     TOKEN_VARIABLE,
-    make_private,
 )
 from torchx.schedulers.ids import random_id
 from torchx.util.home import torchx_home
+from torchx.util.private_files import make_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Store:
             TorchXError: the folder can't be written; nothing is left of it.
         """
         from torchx.schedulers._local.records import to_json
-        from torchx.schedulers._local.statefile import write_atomic
+        from torchx.util.private_files import write_atomic
 
         final = self.folder(record["app_id"])
         # A draft of its own for each call: one request may be submitted by several threads or processes at once.
@@ -221,7 +221,7 @@ class Store:
 
         from torchx.schedulers._local import proctree
         from torchx.schedulers._local.lost import lost_message, mark_failed
-        from torchx.schedulers._local.statefile import write_atomic
+        from torchx.util.private_files import write_atomic
 
         folder = self.folder(app_id)
         with open(os.path.join(folder, REQUEST_FILE), "rb") as lock:

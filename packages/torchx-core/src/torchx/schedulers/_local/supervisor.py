@@ -18,7 +18,7 @@ import time
 from torchx.schedulers._local import proctree
 from torchx.schedulers._local.diskgate import DiskGate, write_problem
 from torchx.schedulers._local.ending import Ending
-from torchx.schedulers._local.files import CANCEL_FILE, make_private
+from torchx.schedulers._local.files import CANCEL_FILE
 from torchx.schedulers._local.output import STREAMS, Output, read_available
 from torchx.schedulers._local.poller import Poller
 from torchx.schedulers._local.recorder import Recorder
@@ -26,6 +26,7 @@ from torchx.schedulers._local.records import to_json
 from torchx.schedulers._local.replica import Group, Replica
 from torchx.schedulers._local.retries import END, GO_ON, retry_decision
 from torchx.schedulers._local.signals import signal
+from torchx.util.private_files import make_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

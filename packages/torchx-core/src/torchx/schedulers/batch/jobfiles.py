@@ -62,7 +62,7 @@ class LocalJobFiles(JobFiles):
     """Files that this machine sees."""
 
     def make(self, folder: str) -> str:
-        from torchx.schedulers._local.files import make_private
+        from torchx.util.private_files import make_private
 
         path = os.path.abspath(os.path.expanduser(folder))
         try:
@@ -73,7 +73,7 @@ class LocalJobFiles(JobFiles):
         return path
 
     def write(self, folder: str, files: Mapping[str, bytes]) -> None:
-        from torchx.schedulers._local.statefile import write_atomic
+        from torchx.util.private_files import write_atomic
 
         try:
             for name, data in files.items():

@@ -120,7 +120,7 @@ class Registry:
     def _write(self, kind: str, name: str, record: dict[str, Any]) -> None:
         import json
 
-        from torchx.schedulers._local.statefile import write_atomic
+        from torchx.util.private_files import write_atomic
 
         path = self._path(kind, name)
         self._make(os.path.dirname(path))
@@ -130,7 +130,7 @@ class Registry:
             raise self._cannot_write(error) from error
 
     def _make(self, folder: str) -> None:
-        from torchx.schedulers._local.files import make_private
+        from torchx.util.private_files import make_private
 
         try:
             make_private(folder)

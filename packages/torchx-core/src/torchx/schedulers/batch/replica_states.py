@@ -164,7 +164,7 @@ def _replica_state(job: BatchJob, part: BatchPart | None, note: ReplicaNote | No
 
 
 def _error(folder: str, role: str, k: int) -> str:
-    from torchx.schedulers._local.errorfile import read_error
+    from torchx.schedulers.error_files import read_error
 
     own = os.path.join(folder, replica_folder(role, k))
     return read_error(os.path.join(own, ERROR_FILE), os.path.join(own, STDERR_LOG))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from torchx.schedulers._local.request import role_record
 from torchx.schedulers.batch.quoting import script_bytes
 from torchx.schedulers.ids import make_unique
+from torchx.schedulers.role_records import role_record
 from torchx.util.light_dataclass import dataclass
 
 TYPE_CHECKING = False

@@ -152,8 +152,8 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
 
     def _fill_in(self, response: DescribeAppResponse, job: BatchJob, place: JobPlace) -> None:
         """Adds what was submitted, and what the replicas noted."""
-        from torchx.schedulers._local.request import role_from_record
         from torchx.schedulers.batch.replica_states import ended_text, failure, read_notes, role_statuses
+        from torchx.schedulers.role_records import role_from_record
 
         record = place.record
         response.name = record["name"]
