@@ -228,7 +228,7 @@ def test_overlay_that_is_no_option_is_refused(overlay: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("policy", "where"),
-    [(RetryPolicy.APPLICATION, "role /f/logs/worker 0 2 "), (RetryPolicy.ROLE, "role /f/logs/worker 2 0 ")],
+    [(RetryPolicy.APPLICATION, " /f/logs/worker 0 2 srun "), (RetryPolicy.ROLE, " /f/logs/worker 2 0 srun ")],
     ids=lambda value: value.name if isinstance(value, RetryPolicy) else "",
 )
 def test_retries_of_job_and_role(policy: RetryPolicy, where: str) -> None:

