@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("pyxis", "apptainer")
 
+_IMAGE_FILES = {".sif": "apptainer", ".sqsh": "pyxis", ".squashfs": "pyxis"}
+"""Endings of image files, and what runs them."""
+
 
 def runtime(container: str | None, workspace_type: str) -> str | None:
     """The runtime that the options ask for; None: images are folders.
@@ -50,6 +53,19 @@ def check_mounts(role: Role, container: str | None) -> None:
             raise UsageError(f"role `{role.name}`: the path of a mount can't hold `,`, `:` or a line end")
         if container == "pyxis" and isinstance(mount, DeviceMount) and mount.src_path != mount.dst_path:
             raise UsageError(f"role `{role.name}`: the device `{mount.src_path}` can only be mounted at its own path")
+
+
+def check_image(role: Role, container: str | None) -> None:
+    """Refuses an image file where nothing would run it: it is no folder to work in.
+
+    Raises:
+        UsageError: names the option.
+    """
+    runs_it = next((name for ending, name in _IMAGE_FILES.items() if role.image.endswith(ending)), None)
+    if container is None and runs_it:
+        raise UsageError(
+            f"role `{role.name}`: the image `{role.image}` is a container's", hint=f"set the option container={runs_it}"
+        )
 
 
 def pyxis_options(role: Role, job_folder: str) -> dict[str, str]:

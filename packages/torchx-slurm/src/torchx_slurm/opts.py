@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+from torchx.errors import UsageError
 from torchx.schedulers.structured_opts import StructuredOpts
 from torchx.util.light_dataclass import dataclass
+
+# https://slurm.schedmd.com/sbatch.html#OPT_time
+_TIME = re.compile(r"(\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE)", re.IGNORECASE)
 
 
 @dataclass
@@ -58,3 +64,29 @@ class Opts(StructuredOpts):
 
     ssh_host: str | None = None
     """Login node to submit from over SSH. Default: Slurm's commands on this machine."""
+
+
+def check_options(opts: Opts) -> None:
+    """Refuses options that could not hold, whatever the site.
+
+    Raises:
+        UsageError: names the option.
+    """
+    for name in ("account", "partition", "qos", "time", "constraint", "mail_user", "mail_type", "job_dir", "ssh_host"):
+        value = getattr(opts, name)
+        if value is not None and (not value.strip() or not value.isprintable()):
+            raise UsageError(f"scheduler option `{name}`: {value!r} is empty or holds a line end or control character")
+    if opts.time is not None and not _TIME.fullmatch(opts.time):
+        raise UsageError(
+            f"scheduler option `time`: `{opts.time}` is no time limit of Slurm",
+            hint="minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s, e.g. 1-12:00:00 for a day and a half",
+        )
+    if opts.gpus_by not in ("task", "gres"):
+        raise UsageError(f"scheduler option `gpus_by`: `{opts.gpus_by}` is neither task nor gres")
+    if opts.ssh_host is not None and opts.ssh_host.startswith("-"):
+        raise UsageError(f"scheduler option `ssh_host`: `{opts.ssh_host}` is no host")
+    if opts.ssh_host is not None and opts.job_dir is not None and not opts.job_dir.startswith("/"):
+        raise UsageError(
+            f"scheduler option `job_dir`: `{opts.job_dir}` is no absolute path",
+            hint="with ssh_host, name the folder on the login node from its root on",
+        )

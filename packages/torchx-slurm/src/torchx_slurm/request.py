@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
-from torchx.errors import UsageError
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line
 from torchx.schedulers.batch.replica import ENV_RANK0_HOST, ReplicaCommand, replica_script
 from torchx.schedulers.batch.replica_states import LOGS_FOLDER
@@ -14,8 +11,11 @@ from torchx.specs.api import AppDef, CfgVal, RetryPolicy, Role, macros
 from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass, field
 from torchx.util.shlex import join
-from torchx_slurm.containers import apptainer_words, check_mounts, pyxis_options, runtime
-from torchx_slurm.opts import Opts
+from torchx_slurm.commandline import Overlays, option_words
+from torchx_slurm.containers import apptainer_words, check_image, check_mounts, pyxis_options, runtime
+from torchx_slurm.left_out import warn
+from torchx_slurm.opts import Opts, check_options
+from torchx_slurm.resources import resource_options
 from torchx_slurm.script import RoleStep, batch_script
 
 TYPE_CHECKING = False
@@ -30,16 +30,6 @@ KEY_PREFIX = "torchx:"
 
 MAX_NAME = 128
 """Characters of a job's name; the accounting database keeps 255 bytes."""
-
-# https://slurm.schedmd.com/sbatch.html#OPT_time
-_TIME = re.compile(r"(\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE)", re.IGNORECASE)
-_NO_JOB = ("help", "usage", "version")
-"""Options with which a command prints something and does nothing."""
-
-_LETTERS = {"a": "array", "h": "help", "n": "ntasks", "u": "usage", "V": "version", "W": "wait"}
-"""One-letter names of options (``man sbatch``)."""
-
-_OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 @dataclass
@@ -127,11 +117,13 @@ def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: s
     container = runtime(opts.container, opts.workspace_type)
     common = _common_options(app, opts, key)
     request = SlurmBatchRequest(key=key, folder=folder, app=app)
-    overlays = _overlays()
+    overlays = Overlays()
     check_roles(app)
     for role in app.roles:
         check_mounts(role, container)
+        check_image(role, container)
         request.roles.append(_role_request(app, role, opts, common, container, folder, overlays))
+    warn(request, container)
     requeue = "requeue" if any(role.requeues for role in request.roles) else "no-requeue"
     for component in request.roles:
         if not {"requeue", "no-requeue"} & {*component.sbatch}:
@@ -139,26 +131,8 @@ def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: s
     return request
 
 
-def option_words(options: Mapping[str, Any]) -> list[str]:
-    """Options as words of a command line.
-
-    >>> option_words({"ntasks": 2, "exclusive": True, "mail-user": None, "C": "fast"})
-    ['--ntasks=2', '--exclusive', '-C', 'fast']
-    """
-    words: list[str] = []
-    for name, value in options.items():
-        for item in value if isinstance(value, (list, tuple)) else (value,):
-            if item is None or item is False:
-                continue
-            if len(name) == 1:
-                words += [f"-{name}"] if item is True else [f"-{name}", str(item)]
-            else:
-                words.append(f"--{name}" if item is True else f"--{name}={item}")
-    return words
-
-
 def _role_request(
-    app: AppDef, role: Role, opts: Opts, common: Options, container: str | None, folder: str, overlays: Any
+    app: AppDef, role: Role, opts: Opts, common: Options, container: str | None, folder: str, overlays: Overlays
 ) -> SlurmRoleRequest:
     folder_image = role.image if role.image.startswith("/") and container is None else None
     values = macros.Values(
@@ -166,7 +140,7 @@ def _role_request(
     )
     filled = values.apply(role)
     command = ReplicaCommand([filled.entrypoint, *filled.args], dict(filled.env), cwd=folder_image)
-    resources = _resource_options(role, opts.gpus_by)
+    resources = resource_options(role, opts)
     request = SlurmRoleRequest(role.name, role.num_replicas, command, {**common, **resources}, {})
     request.srun = {
         **{name: resources[name] for name in ("ntasks", "cpus-per-task", "gpus-per-task") if name in resources},
@@ -181,11 +155,7 @@ def _role_request(
     _set_retries(request, role)
     # In options that are file names, Slurm puts the job's id for %j; there is no replica to speak of yet.
     values = macros.Values(img_root=values.img_root, app_id="%j", replica_id="%t", rank0_env=ENV_RANK0_HOST)
-    for overlay, options in zip(overlays, (request.sbatch, request.srun), strict=True):
-        before = {*options}
-        overlay.apply(options, app, role, values=values)
-        _check_names(role.name, options)
-        _check_short_names(role.name, {*options} - before, overlay.blocklist)
+    overlays.apply(app, role, sbatch=request.sbatch, srun=request.srun, values=values)
     return request
 
 
@@ -196,21 +166,6 @@ def _set_retries(request: SlurmRoleRequest, role: Role) -> None:
         request.restarts = role.max_retries
     else:
         request.requeues = role.max_retries
-
-
-def _resource_options(role: Role, gpus_by: str) -> Options:
-    resource = role.resource
-    options: Options = {"ntasks": role.num_replicas}
-    if resource.cpu > 0:
-        options["cpus-per-task"] = resource.cpu
-    if resource.memMB > 0:
-        # Slurm has no memory per task; --mem is that of a node, on which several replicas may be.
-        options["mem-per-cpu"] = f"{-(-resource.memMB // max(resource.cpu, 1))}M"
-    if resource.gpu > 0 and gpus_by == "task":
-        options["gpus-per-task"] = resource.gpu
-    elif resource.gpu > 0:
-        options.update({"gres": f"gpu:{resource.gpu}", "nodes": role.num_replicas, "ntasks-per-node": 1})
-    return options
 
 
 def _common_options(app: AppDef, opts: Opts, key: str) -> Options:
@@ -225,63 +180,6 @@ def _common_options(app: AppDef, opts: Opts, key: str) -> Options:
         if value is not None:
             options[name.replace("_", "-")] = value
     return options
-
-
-def check_options(opts: Opts) -> None:
-    """Refuses options that could not hold, whatever the site.
-
-    Raises:
-        UsageError: names the option.
-    """
-    for name in ("account", "partition", "qos", "time", "constraint", "mail_user", "mail_type", "job_dir", "ssh_host"):
-        value = getattr(opts, name)
-        if value is not None and (not value.strip() or not value.isprintable()):
-            raise UsageError(f"scheduler option `{name}`: {value!r} is empty or holds a line end or control character")
-    if opts.time is not None and not _TIME.fullmatch(opts.time):
-        raise UsageError(
-            f"scheduler option `time`: `{opts.time}` is no time limit of Slurm",
-            hint="minutes, m:s, h:m:s, d-h, d-h:m or d-h:m:s, e.g. 1-12:00:00 for a day and a half",
-        )
-    if opts.gpus_by not in ("task", "gres"):
-        raise UsageError(f"scheduler option `gpus_by`: `{opts.gpus_by}` is neither task nor gres")
-    if opts.ssh_host is not None and opts.ssh_host.startswith("-"):
-        raise UsageError(f"scheduler option `ssh_host`: `{opts.ssh_host}` is no host")
-    if opts.ssh_host is not None and opts.job_dir is not None and not opts.job_dir.startswith("/"):
-        raise UsageError(
-            f"scheduler option `job_dir`: `{opts.job_dir}` is no absolute path",
-            hint="with ssh_host, name the folder on the login node from its root on",
-        )
-
-
-def _overlays() -> tuple[Any, Any]:
-    from torchx.specs.overlays import OverlaySpec
-
-    return (
-        OverlaySpec(
-            "slurm", "sbatch", ("parsable", "wrap", "array", "wait", "test-only", "comment", "ntasks", *_NO_JOB)
-        ),
-        OverlaySpec("slurm", "srun", ("ntasks", "het-group", *_NO_JOB)),
-    )
-
-
-def _check_names(role: str, options: Mapping[str, Any]) -> None:
-    for name, value in options.items():
-        if not _OPTION.fullmatch(name):
-            raise UsageError(f"role `{role}`: {name!r} is no option of Slurm", hint="write it without dashes in front")
-        if isinstance(value, dict) or "\0" in str(value):
-            raise UsageError(f"role `{role}`: the Slurm option `{name}` wants a text, a number, true, null or a list")
-
-
-def _check_short_names(role: str, names: set[str], refused: tuple[str, ...]) -> None:
-    """Refuses other names of options that no overlay may set: Slurm knows an option by the beginning of its name."""
-    for name in names:
-        letter = _LETTERS.get(name)
-        meant = [full for full in refused if full == letter or (len(name) > 1 and full.startswith(name))]
-        if meant and not (letter == "usage" and "wait" not in refused):  # to srun, `-u` is another option
-            raise UsageError(
-                f"role `{role}`: the Slurm option `{name}` is short for `{meant[0]}`, which torchx sets itself",
-                hint="leave it out, or write the full name of another option",
-            )
 
 
 def _pattern(path: str) -> str:

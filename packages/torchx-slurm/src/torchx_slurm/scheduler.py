@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torchx.schedulers.batch.scheduler import BatchScheduler
 from torchx_slurm.client import SlurmClient, SlurmError
-from torchx_slurm.opts import Opts
-from torchx_slurm.request import SlurmBatchRequest, SlurmRoleRequest, build_request, check_options
+from torchx_slurm.opts import Opts, check_options
+from torchx_slurm.request import SlurmBatchRequest, SlurmRoleRequest, build_request
 from torchx_slurm.status import SLURM_STATES
 from torchx_slurm.workspace import SlurmWorkspaceMixin
 
