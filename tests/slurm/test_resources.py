@@ -93,8 +93,6 @@ def test_devices_and_capabilities_without_effect_are_one_warning(caplog: pytest.
 def test_chosen_nodes_are_trusted(
     cfg: dict[str, Any], overlay: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    cfg: dict[str, Any], overlay: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
     request(a_role(resource=aws_p4d_24xlarge(), metadata={"slurm/sbatch": overlay}), **cfg)
     assert warnings(caplog) == []
 
