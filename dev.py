@@ -60,7 +60,8 @@ def test(args: list[str]) -> int:
         [tool("ruff"), "format", "--check"],
         [tool("lint-imports")],
         [tool("mypy")],
-        [tool("pytest")],
+        # A process for each processor; more than a few would get in each other's way.
+        [tool("pytest"), "-n", "auto", "--maxprocesses", "8", "--dist", "loadfile"],
     ]
     for check in checks:
         print(f"\n$ {Path(check[0]).name} {' '.join(check[1:])}", flush=True)
