@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from torchx.schedulers.api import build_workspaces
 from torchx.specs.api import AppDef, Resource, Role, Workspace
 from torchx.workspace.api import WorkspaceMixin
 from torchx_slurm.scheduler import create_scheduler
+from torchx_slurm.workspace import _send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +91,57 @@ def test_workspace_is_copied_to_the_login_node(project: Path, home: Path) -> Non
     assert images[0] == str(there)
     assert (Path(images[1]) / "serve.py").exists()
     assert not list(Path("/tmp").glob("torchx-workspace-*/pkg"))
+
+
+SEND = """
+import resource, sys
+from torchx.schedulers.batch.commands import SshCommands
+from torchx_slurm import workspace
+
+workspace._send(sys.argv[1] + "/small", "login", sys.argv[2])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+workspace._send(sys.argv[1], "login", sys.argv[2])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_sending_a_large_workspace_takes_no_memory(home: Path) -> None:
+    staged = home / "staged"
+    (staged / "small").mkdir(parents=True)
+    with (staged / "weights.bin").open("wb") as file:
+        file.truncate(200_000_000)
+        file.seek(150_000_000)
+        file.write(b"middle")
+    for n in range(2000):
+        (staged / f"{n}.py").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", SEND, str(staged), str(home / "far" / "there")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert int(done.stdout) < 8 * 1024, "KiB more than for an empty one"
+    there = home / "far" / "there"
+    assert len([*there.iterdir()]) == 2002
+    with (there / "weights.bin").open("rb") as file:
+        file.seek(150_000_000)
+        assert file.read(6) == b"middle"
+        assert file.seek(0, os.SEEK_END) == 200_000_000
+
+
+@pytest.mark.parametrize("code", ["head -c 1000 >/dev/null; echo no room >&2; exit 3", "echo no room >&2; exit 3"])
+def test_login_node_that_stops_reading_is_told_with_its_reason(home: Path, code: str) -> None:
+    (home / "bin" / "ssh").write_text(f"#!/bin/sh\n{code}\n")
+    (home / "staged").mkdir()
+    (home / "staged" / "weights.bin").write_bytes(bytes(10_000_000))
+    with pytest.raises(TorchXError, match="no room"):
+        _send(str(home / "staged"), "login", "/there")
+
+
+def test_folder_that_cannot_be_read_is_an_error_and_hangs_nothing(home: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        _send(str(home / "gone"), "login", str(home / "far" / "there"))
 
 
 def test_login_node_that_is_away_is_one_error(project: Path) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import os
+from typing import IO, TYPE_CHECKING, Any
 
 from torchx.workspace.api import MultiWorkspaceMixin, WorkspaceMixin
 from torchx.workspace.dir_workspace import DirWorkspaceMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torchx.specs import CfgVal, Role
+
+SEND_LIMIT, SLOWEST = 600.0, 500_000
+"""Seconds that sending a workspace may take, and one more for so many bytes."""
 
 
 class SlurmDirWorkspace(DirWorkspaceMixin):
@@ -56,17 +61,51 @@ class SlurmWorkspaceMixin(MultiWorkspaceMixin):
 
 
 def _send(staged: str, host: str, job_dir: str) -> None:
-    """Unpacks a folder's content into a folder of a login node."""
-    import io
-    import tarfile
-
+    """Unpacks a folder's content into a folder of a login node, as it is read: memory holds a piece of one file."""
     from torchx.errors import TorchXError
     from torchx.schedulers.batch.commands import SshCommands
 
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        archive.add(staged, arcname=".")
     code = 'case $1 in "~/"*) set -- "$HOME/${1#??}";; esac; mkdir -p -- "$1" && tar -xf - -C "$1"'
-    result = SshCommands(host).run(["sh", "-c", code, "sh", job_dir], stdin=buffer.getvalue(), timeout=600)
+    with _packed(staged) as archive:
+        limit = SEND_LIMIT + _size(staged) / SLOWEST
+        result = SshCommands(host).run(["sh", "-c", code, "sh", job_dir], stdin=archive, timeout=limit)
     if result.returncode:
         raise TorchXError(f"can't copy the workspace to {host}:{job_dir}: {result.stderr}")
+
+
+@contextlib.contextmanager
+def _packed(folder: str) -> Iterator[IO[bytes]]:
+    """A pipe out of which a folder's content comes as a tar archive.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    read_end, write_end = os.pipe()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        packing = pool.submit(_pack, folder, write_end)
+        with os.fdopen(read_end, "rb") as archive:
+            yield archive
+        packing.result()
+
+
+def _pack(folder: str, write_end: int) -> None:
+    import tarfile
+
+    def forget(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+        archive.getmembers().clear()  # it would keep an object for each file
+        return entry
+
+    # Where the reader has ended early it tells why.
+    with (
+        contextlib.suppress(BrokenPipeError),
+        os.fdopen(write_end, "wb") as pipe,
+        tarfile.open(fileobj=pipe, mode="w|") as archive,
+    ):
+        archive.add(folder, arcname=".", filter=forget)
+
+
+def _size(folder: str) -> int:
+    """Bytes of all files below a folder."""
+    return sum(os.lstat(os.path.join(path, name)).st_size for path, _, names in os.walk(folder) for name in names)

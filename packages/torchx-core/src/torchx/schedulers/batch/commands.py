@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import os
+import threading
+import time
 
 from torchx.errors import TorchXError, TransientError
 from torchx.util.light_dataclass import dataclass
@@ -11,7 +14,8 @@ from torchx.util.shlex import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from typing import IO
 
 TIMEOUT = 60.0
 """Seconds that a command may take where the caller does not say."""
@@ -100,7 +104,7 @@ class Commands(abc.ABC):
         self,
         argv: Sequence[str],
         *,
-        stdin: bytes = b"",
+        stdin: bytes | IO[bytes] = b"",
         timeout: float = TIMEOUT,
         hidden: HiddenEnv = NOTHING_HIDDEN,
     ) -> CommandResult:
@@ -108,7 +112,7 @@ class Commands(abc.ABC):
 
         Args:
             argv: the program and its arguments; no shell looks at them.
-            stdin: what it can read.
+            stdin: what it can read; of a lot, a file or a pipe that holds it.
             timeout: seconds after which it is killed.
             hidden: variables that it is not to see.
 
@@ -117,16 +121,46 @@ class Commands(abc.ABC):
             CommandTimeoutError: it took too long.
             LoginNodeUnreachableError: the login node can't be reached.
         """
-        return self._run(argv, stdin, timeout, hidden)
+        left = _left()
+        if left is not None and left <= 0:
+            raise CommandTimeoutError(f"no time is left for `{argv[0]}`")
+        return self._run(argv, stdin, timeout if left is None else min(timeout, left), hidden)
 
     @abc.abstractmethod
-    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float, hidden: HiddenEnv) -> CommandResult: ...
+    def _run(
+        self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv
+    ) -> CommandResult: ...
+
+
+_limits = threading.local()
+
+
+@contextlib.contextmanager
+def all_within(seconds: float) -> Iterator[None]:
+    """All commands that this thread runs inside have to end within that time, whatever limits they have of their own.
+
+    Args:
+        seconds: for all of them together. A limit around this one holds as well.
+    """
+    before = _left()
+    outer = getattr(_limits, "end", None)
+    _limits.end = time.monotonic() + (seconds if before is None else min(seconds, before))
+    try:
+        yield
+    finally:
+        _limits.end = outer
+
+
+def _left() -> float | None:
+    """Seconds that are left of the time of `all_within`; None: there is no limit."""
+    end = getattr(_limits, "end", None)
+    return None if end is None else end - time.monotonic()
 
 
 class LocalCommands(Commands):
     """Runs commands on this machine."""
 
-    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float, hidden: HiddenEnv) -> CommandResult:
+    def _run(self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv) -> CommandResult:
         try:
             return _execute(argv, stdin, timeout, argv[0], hidden)
         except FileNotFoundError as error:
@@ -147,7 +181,7 @@ class SshCommands(Commands):
     def __init__(self, host: str) -> None:
         self.host = host
 
-    def _run(self, argv: Sequence[str], stdin: bytes, timeout: float, hidden: HiddenEnv) -> CommandResult:
+    def _run(self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv) -> CommandResult:
         try:
             code = hidden.shell_code() + join(argv)
             result = _execute([*self._ssh(), code], stdin, timeout, f"{argv[0]} on {self.host}", NOTHING_HIDDEN)
@@ -203,13 +237,16 @@ def missing(program: str, host: str | None) -> CommandMissingError:
     )
 
 
-def _execute(argv: Sequence[str], stdin: bytes, timeout: float, name: str, hidden: HiddenEnv) -> CommandResult:
+def _execute(
+    argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, name: str, hidden: HiddenEnv
+) -> CommandResult:
     import subprocess
 
     try:
         done = subprocess.run(
             argv,
-            input=stdin,
+            input=stdin if isinstance(stdin, bytes) else None,
+            stdin=None if isinstance(stdin, bytes) else stdin,
             capture_output=True,
             timeout=timeout,
             check=False,
@@ -217,7 +254,7 @@ def _execute(argv: Sequence[str], stdin: bytes, timeout: float, name: str, hidde
             start_new_session=True,  # a Ctrl-C ends the caller, not a submission half done
         )
     except subprocess.TimeoutExpired as error:
-        raise CommandTimeoutError(f"`{name}` did not end within {timeout:g} s") from error
+        raise CommandTimeoutError(f"`{name}` did not end within {timeout:.3g} s") from error
     return CommandResult(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
 
 
