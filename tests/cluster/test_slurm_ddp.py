@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from torchx.components.dist import ddp
+from torchx.specs.api import AppState
+
 if TYPE_CHECKING:
     from tests.cluster.slurm_cluster import SlurmCluster
+    from tests.cluster.slurm_jobs import SlurmJobs
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "train_ddp" / "train.py"
 #: Seconds for one command. Four processes that import torch take half a minute on two busy cores.
@@ -81,3 +85,26 @@ def test_a_rank_that_raises_fails_the_job_and_is_quoted(environment: dict[str, s
     assert status["state"] == "FAILED", log
     assert "RuntimeError: rank 3 was asked to fail" in log
     assert "rank 3 was asked to fail" in status["structured_error_msg"]
+
+
+def test_two_trainings_in_one_job_do_not_meet(
+    slurm_jobs: SlurmJobs, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nodes of this cluster share one network, so that their ports are as those of roles on one node."""
+    for name in ("PATH", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, environment[name])
+    roles = []
+    for name in ("one", "two"):
+        args = ("--epochs", "2", "--checkpoint", str(tmp_path / f"{name}.pt"))
+        (role,) = ddp(*args, script=str(SCRIPT), j="2x1", cpu=2, memMB=2000).roles
+        role.name, role.image = name, ""
+        roles.append(role)
+    slurm_jobs.timeout = TIMEOUT
+    app_id = slurm_jobs.submit(*roles)
+    logs = {role.name: [slurm_jobs.lines(app_id, role.name, k) for k in range(2)] for role in roles}
+    assert slurm_jobs.end(app_id).state is AppState.SUCCEEDED, logs
+    for role in roles:
+        text = "".join(line for lines in logs[role.name] for line in lines)
+        assert sorted(re.findall(r"rank (\d) of 2 has joined", text)) == ["0", "1"], logs
+        assert set(losses(text)) == {0, 1}
+        assert (tmp_path / f"{role.name}.pt").stat().st_size > 1000
