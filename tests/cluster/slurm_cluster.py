@@ -26,6 +26,7 @@ from tests.cluster.slurm_config import (
     PARTITIONS,
     free_ports,
     limits_memory,
+    set_first_job,
     write_configuration,
 )
 from torchx.testing.waiting import until
@@ -43,6 +44,8 @@ START_LIMIT, STOP_LIMIT, COMMAND_LIMIT, SAVE_LIMIT = 60, 20, 60, 30
 MARK = "TORCHX_TEST_SLURM_CLUSTER"
 #: States of nodes that take jobs.
 READY = {"idle", "mixed", "allocated", "completing"}
+#: So many jobs a controller gets until it is killed.
+JOBS_OF_A_CONTROLLER = 1000
 ACCOUNTS = ("physics", "chemistry")
 QOS = ("high", "low")
 
@@ -57,11 +60,14 @@ class SlurmCluster:
     Args:
         home: an empty folder for everything that they write, readable by all users. Its path must be short.
         accounting: whether there is an accounting daemon.
+        name: the cluster's name.
     """
 
-    def __init__(self, home: Path, *, accounting: bool = True) -> None:
+    def __init__(self, home: Path, *, accounting: bool = True, name: str = "torchx") -> None:
         self.home = home
         self._accounting = accounting
+        self._name = name
+        self._controllers = 0
         self.conf = home / "slurm.conf"
         #: A file system with room for 256 KiB.
         self.small_disk = home / "small"
@@ -80,7 +86,7 @@ class SlurmCluster:
         Raises:
             ClusterError: a daemon does not start, or does not answer in time.
         """
-        write_configuration(self.home, free_ports(), accounting=self._accounting)
+        write_configuration(self.home, free_ports(), accounting=self._accounting, name=self._name)
         if limits_memory():
             self._group.mkdir()
         # Before the nodes begin: they do not see what is mounted later.
@@ -158,6 +164,8 @@ class SlurmCluster:
 
     def start_slurmctld(self) -> None:
         """Starts the controller; returns when it answers."""
+        self._controllers += 1
+        set_first_job(self.home, JOBS_OF_A_CONTROLLER * (self._controllers - 1) + 1)
         self._daemon("slurmctld", "slurmctld", "-D", "-f", str(self.conf))
         self._await("slurmctld", lambda: self._answers("scontrol", "ping"))
 
@@ -288,9 +296,9 @@ class SlurmCluster:
         """Accounts and qualities of service that a user can name, and others that exist but are not the user's."""
         # slurmctld adds the cluster itself when it first registers; accounts want it before.
         manage = ("sacctmgr", "--immediate", "--quiet")
-        self._run(*manage, "add", "cluster", "torchx")
+        self._run(*manage, "add", "cluster", self._name)
         self._run(*manage, "add", "qos", ",".join(QOS))
-        self._run(*manage, "add", "account", ",".join(ACCOUNTS), "cluster=torchx")
+        self._run(*manage, "add", "account", ",".join(ACCOUNTS), f"cluster={self._name}")
         allowed = f"qos=normal,{','.join(QOS)}"
         self._run(*manage, "add", "user", f"root,{OTHER_USER}", f"account={ACCOUNTS[0]}", allowed, "defaultqos=normal")
         self._run(*manage, "modify", "user", "root", "set", f"defaultaccount={ACCOUNTS[0]}")
@@ -312,11 +320,12 @@ class SlurmCluster:
 
 
 @contextlib.contextmanager
-def running_cluster(*, accounting: bool = True) -> Iterator[SlurmCluster]:
+def running_cluster(*, accounting: bool = True, name: str = "torchx") -> Iterator[SlurmCluster]:
     """A cluster that shares nothing with any other on this machine; it is stopped at the end.
 
     Args:
         accounting: whether it has an accounting daemon.
+        name: its name.
 
     Raises:
         ClusterError: it does not start.
@@ -324,7 +333,7 @@ def running_cluster(*, accounting: bool = True) -> Iterator[SlurmCluster]:
     # Not in pytest's folder: a socket's path is short, and other users come in.
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
         os.chmod(folder, 0o755)
-        cluster = SlurmCluster(Path(folder), accounting=accounting)
+        cluster = SlurmCluster(Path(folder), accounting=accounting, name=name)
         try:
             cluster.start()
             yield cluster

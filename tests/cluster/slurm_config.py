@@ -60,13 +60,14 @@ def limits_memory() -> bool:
     return (MEMORY_GROUPS / "memory.limit_in_bytes").exists() and os.access(MEMORY_GROUPS, os.W_OK)
 
 
-def write_configuration(home: Path, ports: Ports, *, accounting: bool) -> None:
+def write_configuration(home: Path, ports: Ports, *, accounting: bool, name: str = "torchx") -> None:
     """Writes all files below the cluster's folder, and makes the folders that the daemons want.
 
     Args:
         home: the folder.
         ports: of the daemons.
         accounting: whether there is an accounting daemon.
+        name: the cluster's name.
     """
     for folder in ("ctld", "db", "log", *(f"spool/{node}" for node in NODES)):
         (home / folder).mkdir(parents=True)
@@ -78,7 +79,7 @@ def write_configuration(home: Path, ports: Ports, *, accounting: bool) -> None:
     for number in range(NODE_GPUS):
         # Slurm wants a device; this one is a second /dev/null.
         os.mknod(home / f"gpu{number}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-    (home / "slurm.conf").write_text(_slurm(home, ports, accounting=accounting))
+    (home / "slurm.conf").write_text(_slurm(home, ports, accounting=accounting, name=name))
     (home / "gres.conf").write_text(f"NodeName={','.join(NODES)} Name=gpu File={home}/gpu[0-{NODE_GPUS - 1}]\n")
     (home / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\nAllowedSwapSpace=0\n")
     # slurmdbd refuses a file that others could read: the database's password would be there.
@@ -103,14 +104,14 @@ AccountingStorageTRES=gres/gpu
 """
 
 
-def _slurm(home: Path, ports: Ports, *, accounting: bool) -> str:
+def _slurm(home: Path, ports: Ports, *, accounting: bool, name: str) -> str:
     nodes = "".join(
         f"NodeName={node} NodeHostname={node} NodeAddr={node_address(node)} Port={port} CPUs={NODE_CPUS} "
         f"RealMemory={NODE_MEMORY_MB} Gres=gpu:{NODE_GPUS} Feature={'fast' if node in NODES[2:] else 'slow'}\n"
         for node, port in zip(NODES, ports.slurmd, strict=True)
     )
     return f"""\
-ClusterName=torchx
+ClusterName={name}
 SlurmctldHost={socket.gethostname().split(".")[0]}(127.0.0.1)
 SlurmctldPort={ports.slurmctld}
 SlurmUser=root
@@ -150,10 +151,22 @@ KillWait=2
 MinJobAge={JOB_AGE}
 MessageTimeout=4
 OverTimeLimit=0
+DebugFlags=NO_CONF_HASH
 {nodes}PartitionName=batch Nodes=ALL Default=YES State=UP PriorityTier=10
 PartitionName=requeued Nodes=ALL State=UP PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=cancelled Nodes=ALL State=UP PriorityTier=1 PreemptMode=CANCEL
 """
+
+
+def set_first_job(home: Path, number: int) -> None:
+    """Has the controller number jobs from here on, once it is started.
+
+    One that was killed has forgotten its last jobs, and would give their ids to others. The nodes remember them, and
+    refuse to run what they take for a job that has ended.
+    """
+    conf = home / "slurm.conf"
+    lines = [line for line in conf.read_text().splitlines() if not line.startswith("FirstJobId=")]
+    conf.write_text("\n".join([f"FirstJobId={number}", *lines, ""]))
 
 
 def _slurmdbd(home: Path, ports: Ports) -> str:

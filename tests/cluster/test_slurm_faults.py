@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tests.cluster.slurm_cluster import SlurmCluster
     from tests.cluster.slurm_commands import WrappedCommands
     from tests.cluster.slurm_jobs import SlurmJobs
+    from torchx.specs.api import AppDryRunInfo
 
 T = TypeVar("T")
 
@@ -49,6 +51,21 @@ touch "$0.done"
 echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2
 exit 1
 """
+
+
+SCHEDULE = """
+import pickle, sys
+from torchx.specs.api import AppDryRunInfo
+from torchx_slurm.scheduler import create_scheduler
+request = pickle.load(open(sys.argv[1], "rb"))
+create_scheduler("test").schedule(AppDryRunInfo(request, repr))
+"""
+
+
+def submitted(slurm: SlurmCluster, info: AppDryRunInfo[Any]) -> list[str]:
+    """The jobs that came of a dry run, and have not ended."""
+    lines = slurm.command("squeue", "--noheader", "--format=%i %k").splitlines()
+    return [line.split()[0] for line in lines if f"torchx:{info.request.key}" in line]
 
 
 def while_away(slurm: SlurmCluster, do: Callable[[], T]) -> T:
@@ -76,8 +93,9 @@ def test_submission_gives_up_in_the_end_and_leaves_no_job(slurm: SlurmCluster, s
     assert "\n" not in caught.value.message
     assert "slurm" in caught.value.message.lower()
     slurm.repair()
-    assert slurm.command("squeue", "--noheader") == ""
+    assert submitted(slurm, info) == []
     app_id = slurm_jobs.schedule(info)
+    assert submitted(slurm, info) == [app_id]
     slurm_jobs.reach(app_id, AppState.RUNNING)
 
 
@@ -127,17 +145,19 @@ def test_killed_shell_of_a_role_fails_the_job(slurm_jobs: SlurmJobs) -> None:
 
 
 def test_lost_answer_is_found_again_by_another_process(
-    slurm: SlurmCluster, slurm_jobs: SlurmJobs, commands: WrappedCommands
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, commands: WrappedCommands, tmp_path: Path
 ) -> None:
     """The first process died between the submission and its note about it."""
     info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("sleep 600")))
     commands.replace("sbatch", '$real "$@" >/dev/null; kill -9 $PPID; exit 1')
-    child = _fork(lambda: slurm_jobs.scheduler.schedule(info))
-    assert child == -signal.SIGKILL
+    path = tmp_path / "request"
+    path.write_bytes(pickle.dumps(info.request))
+    first = subprocess.run([sys.executable, "-c", SCHEDULE, str(path)], capture_output=True, text=True, check=False)
+    assert first.returncode == -signal.SIGKILL, first.stderr
     commands.restore()
     app_id = slurm_jobs.schedule(info)
     slurm_jobs.reach(app_id, AppState.RUNNING)
-    assert len(slurm.command("squeue", "--noheader").splitlines()) == 1
+    assert submitted(slurm, info) == [app_id]
 
 
 def test_waiting_survives_the_controller(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
@@ -333,13 +353,3 @@ def test_controller_that_forgot_a_job_does_not_have_it_run_twice(
     assert (tmp_path / "runs").read_text() == "run\n"
     slurm_jobs.ids.remove(app_id)  # it may never end: only an administrator can see to that
     slurm.cancel_all()
-
-
-def _fork(do: Callable[[], object]) -> int:
-    """Runs a function in a child; returns its exit status, negative for a signal."""
-    if not (pid := os.fork()):
-        try:
-            do()
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
