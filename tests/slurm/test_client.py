@@ -13,7 +13,8 @@ from torchx.errors import TorchXError, TransientError
 from torchx.runner._logs import LogQuery, log_blocks
 from torchx.schedulers.batch.commands import CommandMissingError, LocalCommands
 from torchx.specs.api import AppDef, AppState, Resource, Role
-from torchx_slurm.client import SlurmClient, SlurmError
+from torchx_slurm.client import SlurmClient
+from torchx_slurm.errors import SlurmError
 from torchx_slurm.parse_text import SEPARATOR
 from torchx_slurm.scheduler import create_scheduler
 
@@ -236,6 +237,55 @@ def test_list_joins_both_sides(commands: Commands, client: SlurmClient) -> None:
     }
     assert "--me" in commands.calls("squeue")[0]
     assert "now-14days" in commands.calls("sacct")[0]
+
+
+def test_list_begins_with_the_newest_job(commands: Commands, client: SlurmClient) -> None:
+    commands.answer("squeue", squeue(("9", "RUNNING"), ("10", "PENDING")))
+    commands.answer("sacct", sacct(("8", "COMPLETED", "0:0"), ("11", "FAILED", "1:0")))
+    assert [job.app_id for job in client.jobs()] == ["11", "10", "9", "8"]
+
+
+def test_node_that_is_down_is_the_one_that_failed(commands: Commands, client: SlurmClient) -> None:
+    """A job tells only all of its nodes; of one node there is nothing to ask."""
+    commands.answer(
+        "squeue", "".join(squeue((app_id, "NODE_FAIL")) for app_id in ("7", "8")).replace("n1", "n[1-3]", 1)
+    )
+    commands.answer("sacct")
+    commands.answer("sinfo", "n3\nn3\n")
+    found = client.query(["7", "8"])
+    assert (found["7"].msg, found["8"].msg) == ("a node failed: n3", "a node failed: n1")
+    (call,) = commands.calls("sinfo")
+    assert "--nodes=n[1-3]" in call
+    commands.answer("sinfo", error=DOWN, code=1)
+    assert client.query(["7"])["7"].msg == "a node failed"
+
+
+@pytest.mark.parametrize(
+    ("runs", "cause"),
+    [
+        (["PREEMPTED", "PENDING"], "PREEMPTED: preempted by another job"),
+        (["PREEMPTED", "NODE_FAIL", "PENDING"], "NODE_FAIL: a node failed"),
+        (["REQUEUED", "PENDING"], ""),
+        (["PENDING"], ""),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, list) else "",
+)
+def test_cause_of_a_requeue_is_the_run_before(
+    commands: Commands, client: SlurmClient, runs: list[str], cause: str
+) -> None:
+    commands.answer("sacct", sacct(*(("7", state, "0:0") for state in runs)))
+    assert client.why_again("7") == cause
+    assert "--duplicates" in commands.calls("sacct")[0]
+
+
+def test_cluster_is_that_of_the_configuration(
+    client: SlurmClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    conf = tmp_path / "slurm.conf"
+    monkeypatch.setenv("SLURM_CONF", str(conf))
+    assert client.cluster() == str(conf)
+    conf.write_text("# ClusterName=old\nSlurmUser=slurm\n clustername = north # the new one\n")
+    assert client.cluster() == "north"
 
 
 def test_list_does_not_claim_to_know_without_a_controller(commands: Commands, client: SlurmClient) -> None:

@@ -119,7 +119,7 @@ def test_sacct_text() -> None:
     assert found["out-of-memory"].msg == "out of memory"
     assert found["timed-out"].msg == "the time limit was reached"
     assert found["node-failed"].msg == "a node failed: n4"
-    assert found["preempted"].msg == "preempted by another job"
+    assert found["preempted"].msg == "PREEMPTED: preempted by another job"
     assert (found["het"].state, found["het"].msg) == (AppState.FAILED, "exit code 2")
     assert found["no-time-left"].msg == "the deadline could not be met"
 

@@ -66,8 +66,8 @@ def row(*states: str, part: int = 0, **told: object) -> SlurmRow:
         (row("PENDING", reason="(Priority)"), "Priority: jobs of higher priority go first"),
         (row("PENDING", reason="NewReason"), "NewReason"),
         (row("PENDING", reason="None"), ""),
-        (row("PENDING", reason="BeginTime", restarts=1), "queued again, BeginTime: it is to begin later"),
-        (row("PENDING", "REQUEUED", reason="None"), "queued again"),
+        (row("PENDING", reason="BeginTime", restarts=1), "REQUEUED: queued again, BeginTime: it is to begin later"),
+        (row("PENDING", "REQUEUED", reason="None"), "REQUEUED: queued again"),
         (row("RUNNING", reason="None"), ""),
         (row("SUSPENDED"), "suspended"),
         (row("COMPLETED", code=0), ""),
@@ -83,8 +83,8 @@ def row(*states: str, part: int = 0, **told: object) -> SlurmRow:
             "the job's folder can't be used on its node: name one on the shared file system with job_dir",
         ),
         (row("FAILED", code=0, signal=105), "Slurm's code 0:105"),
-        (row("NODE_FAIL", nodes="n[1-2]"), "a node failed: n[1-2]"),
-        (row("PREEMPTED", signal=15), "preempted by another job"),
+        (row("NODE_FAIL", nodes="n[1-2]"), "a node failed"),
+        (row("PREEMPTED", signal=15), "PREEMPTED: preempted by another job"),
         (row("FAILED", code=1, steps=(SlurmStep("0", "OUT_OF_MEMORY", 0, 125),)), "out of memory"),
         (row("FAILED", code=1, steps=(SlurmStep("batch", "FAILED", 1), SlurmStep("0", "FAILED", 7))), "exit code 7"),
     ],
@@ -92,6 +92,22 @@ def row(*states: str, part: int = 0, **told: object) -> SlurmRow:
 )
 def test_messages(told: SlurmRow, text: str) -> None:
     assert message(told) == text
+
+
+@pytest.mark.parametrize(
+    ("nodes", "down", "text"),
+    [
+        ("n4", set(), "a node failed: n4"),
+        ("n[1-2]", {"n2", "n3"}, "a node failed: n2"),
+        ("n[1-2],m[07-08]", {"m08", "n1"}, "a node failed: n1, m08"),
+        ("n[1-2]", set(), "a node failed"),
+    ],
+    ids=["its only one", "one of two", "two of four", "not known"],
+)
+def test_only_nodes_that_failed_are_named(nodes: str, down: set[str], text: str) -> None:
+    job = to_job([row("NODE_FAIL", nodes=nodes)], down)
+    assert job.msg == text
+    assert {*job.failed_nodes} <= {*down, "n4"}
 
 
 def test_job_of_several_parts_is_judged_as_a_whole() -> None:

@@ -51,6 +51,59 @@ def test_a_change_is_followed_closely() -> None:
     assert next(at - change for at in asked if at > change) == 10
 
 
+def test_answer_of_somebody_else_is_as_good() -> None:
+    clock, asked = Clock(), list[float]()
+    poll = StatusPoll(lambda: asked.append(clock.now) or "RUNNING", clock=clock)  # type: ignore[func-returns-value]
+    poll.tell("PENDING")
+    clock.now = 9
+    assert (poll.last(), asked) == ("PENDING", [])
+    clock.now = 10
+    assert (poll.last(), asked) == ("RUNNING", [10])
+
+
+def test_signs_of_news_shorten_a_long_pause_and_no_more() -> None:
+    clock, asked = Clock(), list[float]()
+
+    def ask() -> str:
+        asked.append(clock.now)
+        return "RUNNING"
+
+    poll = StatusPoll(ask, clock=clock)
+    for second in range(200):
+        clock.now = float(second)
+        poll.last()
+    last = asked[-1]
+    poll.hurry()
+    poll.last()
+    assert asked[-1] == last or clock.now - last >= 10
+    clock.now = last + 9
+    poll.hurry()
+    poll.last()
+    assert asked[-1] == last or asked[-1] - last >= 10
+    clock.now = max(last + 10, clock.now + 10)
+    poll.last()
+    assert asked[-1] == clock.now
+
+
+def test_end_that_was_asked_for_is_looked_for_soon() -> None:
+    clock, asked = Clock(), list[float]()
+
+    def ask() -> str:
+        asked.append(clock.now)
+        return "RUNNING"
+
+    poll = StatusPoll(ask, clock=clock)
+    poll.last()
+    poll.expect()
+    for second in range(1, 30):
+        clock.now = float(second)
+        poll.last()
+    pauses = [after - before for before, after in pairwise(asked)]
+    assert pauses == sorted(pauses)
+    assert pauses[0] == 1
+    assert pauses[-1] > 3
+
+
 def test_failure_is_raised_once_and_not_repeated_before_its_time() -> None:
     clock, asked = Clock(), list[float]()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import stat
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torchx.errors import TorchXError
-from torchx.schedulers.batch.registry import Registry
+from torchx.schedulers.batch.registry import Registry, Site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ def registry(tmp_path: Path) -> Registry:
 
 def test_it_is_below_torchx_home_whatever_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "home"))
-    Registry("batch").submitted("key", "7", folder="/f", host=None)
+    Registry("batch").submitted("key", "7", folder="/f")
     monkeypatch.chdir("/")
     assert Registry("batch").job("7") == {"key": "key", "folder": "/f", "host": None}
     assert Registry("other").job("7") is None
@@ -33,21 +34,54 @@ def test_steps_of_a_submission(registry: Registry) -> None:
     assert registry.submission("key") is None
     registry.begin("key")
     assert registry.submission("key") == {"app_id": None}
-    registry.submitted("key", "7", folder="/f", host="login")
+    registry.submitted("key", "7", folder="/f", site=Site("login"))
     assert registry.submission("key") == {"app_id": "7"}
-    assert registry.job_ids() == {"7"}
+    assert registry.job_ids(Site("login")) == {"7"}
     registry.forget("key")
     registry.forget("key")
     assert registry.submission("key") is None
 
 
 def test_deleted_jobs_stay_hidden_until_their_id_is_used_again(registry: Registry) -> None:
-    registry.submitted("key", "7", folder="/f", host=None)
+    registry.submitted("key", "7", folder="/f")
     registry.deleted("7")
     registry.deleted("8")
     assert (registry.job("7"), registry.is_deleted("7"), registry.deleted_ids()) == (None, True, {"7", "8"})
-    registry.submitted("other", "7", folder="/g", host=None)
+    registry.submitted("other", "7", folder="/g")
     assert (registry.is_deleted("7"), registry.deleted_ids()) == (False, {"8"})
+
+
+SITES = [Site(None, "one"), Site(None, "two"), Site("login"), Site("me@login.example.org"), Site("x.json")]
+
+
+def test_equal_ids_of_several_sites_are_several_jobs(registry: Registry) -> None:
+    for n, site in enumerate(SITES):
+        registry.submitted(f"key{n}", "7", folder=f"/{n}", site=site)
+    assert [(registry.job("7", site) or {})["folder"] for site in SITES] == [f"/{n}" for n in range(len(SITES))]
+    assert {*registry.hosts_of("7")} == {"login", "me@login.example.org", "x.json"}
+    registry.deleted("7", SITES[1])
+    assert [site for site in SITES if registry.job("7", site) is None] == [SITES[1]]
+    assert [site for site in SITES if registry.is_deleted("7", site)] == [SITES[1]]
+    assert (registry.job_ids(SITES[2]), registry.job_ids(SITES[1])) == ({"7"}, set())
+    assert registry.other_ids(Site("new")) == {"7"}
+
+
+@pytest.mark.parametrize("host", [None, "login"])
+def test_notes_from_before_ids_were_told_apart_are_read(registry: Registry, tmp_path: Path, host: str | None) -> None:
+    """They name the login node, and no cluster."""
+    jobs = tmp_path / "batch" / "registry" / "jobs"
+    jobs.mkdir(parents=True)
+    (jobs / "7.json").write_text(json.dumps({"key": "key", "folder": "/f", "host": host}))
+    site = Site(host, "" if host else "one")
+    assert (registry.job("7", site) or {})["folder"] == "/f"
+    assert registry.job("7", Site("another")) is None
+    assert "7" in registry.other_ids(site)
+    registry.deleted("7", site)
+    assert (registry.job("7", site), registry.is_deleted("7", site)) == (None, True)
+    (tmp_path / "batch" / "registry" / "deleted" / "8.json").write_text("{}")
+    assert "8" in registry.deleted_ids(site)
+    registry.submitted("key", "8", folder="/g", site=site)
+    assert not registry.is_deleted("8", site)
 
 
 @pytest.mark.parametrize("app_id", ["../x", "a/b", "", ".", "-x", "a b", "x" * 300, "\n"])
@@ -57,13 +91,13 @@ def test_ids_are_no_paths(registry: Registry, app_id: str) -> None:
 
 
 def test_files_are_for_the_user_alone(registry: Registry, tmp_path: Path) -> None:
-    registry.submitted("key", "7", folder="/f", host=None)
+    registry.submitted("key", "7", folder="/f")
     for path in (tmp_path / "batch").rglob("*"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
 def test_damaged_record_is_no_record(registry: Registry, tmp_path: Path) -> None:
-    registry.submitted("key", "7", folder="/f", host=None)
+    registry.submitted("key", "7", folder="/f")
     (tmp_path / "batch" / "registry" / "jobs" / "7.json").write_text("{")
     assert registry.job("7") is None
 

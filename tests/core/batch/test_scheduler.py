@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +17,9 @@ from torchx.errors import TorchXError, TransientError, UsageError
 from torchx.schedulers.api import Stream
 from torchx.specs.api import AppDef, AppState, Resource, Role
 from torchx.testing import Jobs
+
+if TYPE_CHECKING:
+    from torchx.schedulers.batch import BatchSystem
 
 
 @pytest.fixture
@@ -177,12 +183,16 @@ def test_deleted_job_leaves_no_folder_and_a_later_one_may_have_its_id(root: Path
     assert jobs.end(app_id).state == AppState.SUCCEEDED
 
 
-def test_since_and_until_are_told_to_be_ignored(jobs: Jobs, caplog: pytest.LogCaptureFixture) -> None:
+def test_since_and_until_are_refused(jobs: Jobs) -> None:
+    """Lines carry no times: a log that is not selected must not look as if it were."""
     from datetime import datetime, timezone
 
     app_id = jobs.run("echo hello")
-    assert jobs.lines(app_id, since=datetime.now(timezone.utc)) == ["hello\n"]
-    assert "since and until are ignored" in caplog.text
+    now = datetime.now(timezone.utc)
+    for since, until in ((now, None), (None, now)):
+        with pytest.raises(UsageError, match="have no times") as caught:
+            jobs.lines(app_id, since=since, until=until)
+        assert caught.value.hint
 
 
 def test_job_of_another_cluster_with_the_same_id_is_not_mixed_up(
@@ -205,3 +215,122 @@ def test_folder_that_cannot_be_made_is_one_error(root: Path, jobs: Jobs, tmp_pat
         jobs.scheduler.schedule(info)
     assert caught.value.hint
     assert submitted(root) == 0
+
+
+def test_cancel_ends_in_its_time_whatever_the_batch_system_does(
+    root: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try hangs; together they take no longer than one."""
+    app_id = jobs.run("sleep 600")
+
+    def hang(system: BatchSystem, app_id: str) -> None:
+        try:
+            system.commands.run(["sleep", "60"], timeout=30)
+        except TransientError as error:
+            raise TransientError("no answer") from error
+
+    with monkeypatch.context() as hanging:
+        hanging.setattr("torchx.schedulers.batch.scheduler.CANCEL_TIMEOUT", 1.0)
+        hanging.setattr("tests.core.batch.folder_batch.FolderBatch.cancel", hang)
+        began = time.monotonic()
+        with pytest.raises(TransientError):
+            jobs.scheduler.cancel(app_id)
+        assert time.monotonic() - began < 5
+    jobs.scheduler.cancel(app_id)
+    jobs.end(app_id)
+
+
+def calls(root: Path) -> int:
+    return len((root / "calls").read_text().splitlines()) if (root / "calls").exists() else 0
+
+
+def test_who_waits_and_follows_shares_one_question(root: Path, jobs: Jobs, tmp_path: Path) -> None:
+    """And the end is seen at once: it is in the job's folder."""
+    from torchx.runner import Runner
+
+    app_id = jobs.run(f"until [ -e {tmp_path}/go ]; do sleep 0.1; done")
+    runner = Runner("session", {"folder": lambda session_name, **_: jobs.scheduler})
+    ended = [threading.Event() for _ in range(2)]
+
+    def wait() -> None:
+        runner.wait(f"folder://session/{app_id}", wait_interval=0.2)
+        ended[0].set()
+
+    def follow() -> None:
+        for _ in runner.log_blocks(f"folder://session/{app_id}", should_tail=True):
+            pass
+        ended[1].set()
+
+    threads = [threading.Thread(target=do, daemon=True) for do in (wait, follow)]
+    for thread in threads:
+        thread.start()
+    assert not ended[0].wait(2)
+    (tmp_path / "go").touch()
+    assert all(event.wait(8) for event in ended)
+    assert calls(root) == 1
+    for thread in threads:
+        thread.join()
+
+
+def test_who_asks_once_is_answered_from_now(root: Path, jobs: Jobs) -> None:
+    app_id = jobs.run("sleep 600")
+    for _ in range(3):
+        jobs.describe(app_id)
+    assert calls(root) == 3
+    assert jobs.scheduler.poll(app_id) is not None
+    assert calls(root) == 3
+    jobs.scheduler.cancel(app_id)
+    jobs.end(app_id)
+
+
+def test_log_of_a_job_of_which_nothing_began_is_what_the_batch_system_wrote(root: Path, jobs: Jobs) -> None:
+    info = jobs.dryrun(jobs.app(jobs.role("echo never", num_replicas=2)))
+    job = Path(info.request.folder)
+    info.request.scripts = lambda folder: {
+        "job.sh": f'#!/bin/sh\ncd {folder}; echo "no such account" >batch.log; echo 1 >end.new; mv end.new end\n'
+    }
+    app_id = jobs.schedule(info)
+    assert jobs.lines(app_id, k=1) == ["batch.log: no such account\n"]
+    assert jobs.end(app_id).state == AppState.FAILED
+    assert jobs.lines(app_id, should_tail=False) == ["batch.log: no such account\n"]
+    from torchx.runner._logs import LogQuery, log_blocks
+
+    for should_tail in (True, False):
+        replicas = [("worker", 0), ("worker", 1)]
+        blocks = [*log_blocks(jobs.scheduler, app_id, replicas, LogQuery(should_tail=should_tail))]
+        assert [block for _, block in blocks] == [b"batch.log: no such account\n"]
+    assert job.is_dir()
+
+
+def test_job_of_somebody_else_has_no_logs_and_that_is_told(root: Path, jobs: Jobs) -> None:
+    from torchx.runner import Runner
+
+    app_id = jobs.run("true")
+    jobs.end(app_id)
+    folder_of(root, app_id).rename(root / "elsewhere")
+    runner = Runner("session", {"folder": lambda session_name, **_: jobs.scheduler})
+    with pytest.raises(TorchXError, match="can't be found"):
+        [*runner.log_blocks(f"folder://session/{app_id}", [("worker", 0)])]
+    jobs.describe(app_id)
+    with pytest.raises(TorchXError, match="none of its replicas") as caught:
+        runner.log_blocks(f"folder://session/{app_id}")
+    assert "without torchx" in (caught.value.hint or "")
+
+
+def test_equal_ids_of_two_clusters_are_two_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One home folder, on two of them."""
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("tests.core.batch.folder_batch.FolderBatch.cluster", lambda self: self.root.name)
+    both = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        resource = Resource(cpu=1, gpu=0, memMB=1)
+        scheduler = FolderScheduler("session", str(tmp_path / name))
+        both.append(Jobs(scheduler, cfg={}, image="", resource=resource, timeout=30))
+    ids = [jobs.run(f"echo {n}; exit {n}") for n, jobs in enumerate(both)]
+    assert ids[0] == ids[1]
+    assert [jobs.lines(ids[0]) for jobs in both] == [["0\n"], ["1\n"]]
+    assert [jobs.end(ids[0]).state for jobs in both] == [AppState.SUCCEEDED, AppState.FAILED]
+    both[0].scheduler.delete(ids[0])
+    assert both[0].scheduler.describe(ids[0]) is None
+    assert both[1].lines(ids[0]) == ["1\n"]

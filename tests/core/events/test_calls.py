@@ -98,6 +98,7 @@ CALLS: dict[str, tuple[Callable[[Runner], Any], str | None, dict[str, Any] | Non
         RESOLVED,
     ),
     "status": (lambda r: r.status(HANDLE), "job", None),
+    "poll": (lambda r: r.poll(HANDLE), "job", None),
     "statuses": (lambda r: r.statuses([HANDLE, "cluster://session/two"]), None, None),
     "describe_many": (lambda r: r.describe_many([HANDLE, "cluster://session/two"]), None, None),
     "describe": (lambda r: r.describe(HANDLE), "job", None),

@@ -10,8 +10,11 @@ from torchx.schedulers.batch.commands import CommandTimeoutError, HiddenEnv, mis
 from torchx.schedulers.batch.job import BatchJob, BatchSystem
 from torchx.specs.api import AppState, is_terminal
 from torchx_slurm import parse_json, parse_text
+from torchx_slurm.errors import ENDED_JOB, NO_ACCOUNTING, UNKNOWN_JOB, SlurmError, SlurmUnreachableError, error_of
+from torchx_slurm.merge import grouped, merged
+from torchx_slurm.nodes import cluster_name, is_several
 from torchx_slurm.request import KEY_PREFIX, SlurmBatchRequest
-from torchx_slurm.status import LOST, SlurmRow, to_job
+from torchx_slurm.status import SlurmRow, cause_of_requeue, to_job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,25 +48,7 @@ HIDDEN = HiddenEnv(
 out jobs here, and those of an allocation in which torchx runs are another job's. Other ``SBATCH_*`` are defaults that
 hold for this job, too."""
 
-_TRANSIENT = re.compile(
-    r"unable to contact slurm controller|socket timed out|connection (?:refused|reset|timed out)|connect failure"
-    r"|zero bytes were transmitted|temporarily|try again|unexpected message|transport endpoint|no route to host"
-    r"|slurm_persist_conn_open|slurmdbd|problem talking to the database|not responding|in standby mode"
-    r"|communication|backup controller|sending/receiving",
-    re.IGNORECASE,
-)
-_UNKNOWN_JOB = re.compile(r"invalid job id", re.IGNORECASE)
-_ENDED_JOB = re.compile(r"already completing or completed|job/step already", re.IGNORECASE)
-_NO_ACCOUNTING = re.compile(r"accounting storage is disabled|accounting_storage/none", re.IGNORECASE)
 _APP_ID = re.compile(r"[0-9]{1,10}")
-
-
-class SlurmError(TorchXError):
-    """Slurm refuses what it was asked."""
-
-
-class SlurmUnreachableError(TransientError):
-    """Slurm does not answer."""
 
 
 class SlurmClient(BatchSystem):
@@ -107,12 +92,13 @@ class SlurmClient(BatchSystem):
 
     def _query(self, wanted: list[str]) -> dict[str, BatchJob]:
         rows, problem = self._live(wanted)
-        found = _grouped(rows, wanted)
+        found = grouped(rows, wanted)
         unsettled = [i for i in wanted if i not in found or any(is_terminal(row.state) for row in found[i])]
         past, past_problem = self._past(unsettled, settled=len(unsettled) - sum(i in found for i in unsettled) == 0)
-        for app_id, ended in _grouped(past, unsettled).items():
-            found[app_id] = _merged(found.get(app_id, []), ended, live_known=not problem)
-        jobs = {app_id: to_job(told) for app_id, told in found.items()}
+        for app_id, ended in grouped(past, unsettled).items():
+            found[app_id] = merged(found.get(app_id, []), ended, live_known=not problem)
+        failed = self._failed_nodes(row for told in found.values() for row in told)
+        jobs = {app_id: to_job(told, failed) for app_id, told in found.items()}
         for app_id in wanted:
             reason = problem or (past_problem if app_id not in jobs else "")
             if reason and (app_id not in jobs or not is_terminal(jobs[app_id].state)):
@@ -130,16 +116,18 @@ class SlurmClient(BatchSystem):
         except (SlurmError, TransientError) as error:  # no accounting, or not now
             _warn(error)
             past = []
-        known = _grouped(parse_text.parse_squeue(self._run(_squeue("--me")).text))
-        for app_id, ended in _grouped(past).items():
-            known[app_id] = _merged(known.get(app_id, []), ended, live_known=True)
-        return [to_job(rows) for rows in known.values()]
+        known = grouped(parse_text.parse_squeue(self._run(_squeue("--me")).text))
+        for app_id, ended in grouped(past).items():
+            known[app_id] = merged(known.get(app_id, []), ended, live_known=True)
+        return [to_job(known[app_id]) for app_id in sorted(known, key=int, reverse=True)]
 
     def cancel(self, app_id: str) -> None:
         """Ends a job with all its components or tasks."""
+        if not _APP_ID.fullmatch(app_id):  # there is no such job
+            return
         result = self._try(["scancel", app_id])
-        if result.returncode and not (_UNKNOWN_JOB.search(result.stderr) or _ENDED_JOB.search(result.stderr)):
-            raise _error("scancel", result)
+        if result.returncode and not (UNKNOWN_JOB.search(result.stderr) or ENDED_JOB.search(result.stderr)):
+            raise error_of("scancel", result)
 
     def version(self) -> tuple[int, ...]:
         """The version of the commands, such as ``(22, 5, 8)``; empty where they do not tell it."""
@@ -148,6 +136,22 @@ class SlurmClient(BatchSystem):
             found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
             self._version = tuple(int(n) for n in found.groups(default="0")) if found else ()
         return self._version
+
+    def cluster(self) -> str:
+        """The ``ClusterName`` of the configuration that Slurm's commands on this machine read; empty: not known."""
+        return "" if self.commands.host else cluster_name()
+
+    def why_again(self, app_id: str) -> str:
+        """What accounting says of the run before the one that the job waits for."""
+        options = ["--allocations", "--duplicates", f"--jobs={app_id}", *_SACCT_SHAPE.split(" ")]
+        try:
+            fields = ",".join(parse_text.SACCT_FIELDS)
+            lines = self._sacct([*options, f"--format={fields}"]).text.split("\n")
+        except (SlurmError, TransientError):
+            return ""
+        states = [row.states[0] for line in lines for row in parse_text.parse_sacct(line)]
+        ended = [state for state in states if state not in ("PENDING", "RUNNING")]
+        return cause_of_requeue(ended[-1]) if ended else ""
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -162,7 +166,7 @@ class SlurmClient(BatchSystem):
         except TransientError as error:
             return [], error.message
         if result.returncode:
-            return [], "" if _UNKNOWN_JOB.search(result.stderr) else _error("squeue", result).message
+            return [], "" if UNKNOWN_JOB.search(result.stderr) else error_of("squeue", result).message
         return parse_text.parse_squeue(result.text), ""
 
     def _takes_json(self, app_ids: Sequence[str]) -> bool:
@@ -207,6 +211,18 @@ class SlurmClient(BatchSystem):
             return []
         return [] if result.returncode else parse_text.parse_scontrol(result.text)
 
+    def _failed_nodes(self, rows: Iterable[SlurmRow]) -> set[str]:
+        """Those nodes of jobs that a node's failure has ended that are down; a job tells only all of its nodes."""
+        nodes = {row.nodes for row in rows if row.states[:1] == ("NODE_FAIL",) and is_several(row.nodes)}
+        if not nodes:
+            return set()
+        try:
+            options = ["--noheader", "--Node", "--states=down", "--format=%N", f"--nodes={','.join(sorted(nodes))}"]
+            result = self._try(["sinfo", *options])
+        except TransientError:
+            return set()
+        return set() if result.returncode else {*result.text.split()}
+
     def _find_ended(self, key: str) -> set[str]:
         options = "--allocations --noheader --parsable2 --starttime=now-2days --format=JobID,SubmitLine"
         try:
@@ -223,14 +239,14 @@ class SlurmClient(BatchSystem):
         result = self._try([*whose, *options])
         if result.returncode == 127 and own:
             raise missing("sacct", self.commands.host)
-        if result.returncode or _NO_ACCOUNTING.search(result.stderr):
-            raise _error("sacct", result)
+        if result.returncode or NO_ACCOUNTING.search(result.stderr):
+            raise error_of("sacct", result)
         return result
 
     def _run(self, argv: Sequence[str], *, limit: float = ASK_LIMIT) -> CommandResult:
         result = self._try(argv, limit=limit)
         if result.returncode:
-            raise _error(argv[0], result)
+            raise error_of(argv[0], result)
         return result
 
     def _try(self, argv: Sequence[str], *, limit: float = ASK_LIMIT) -> CommandResult:
@@ -255,51 +271,5 @@ def _squeue(*filters: str) -> list[str]:
     return ["squeue", "--all", "--states=all", "--noheader", f"--format={parse_text.SQUEUE_FORMAT}", *filters]
 
 
-def _error(program: str, result: CommandResult) -> TorchXError:
-    """The error for a command that failed, by what it printed."""
-    lines = [line.strip() for line in result.stderr.split("\n") if line.strip()]
-    text = "; ".join(line.removeprefix(f"{program}: ").removeprefix("error: ") for line in lines[-3:])
-    text = text or f"exit status {result.returncode}"
-    if _TRANSIENT.search(result.stderr) and not _NO_ACCOUNTING.search(result.stderr):
-        return SlurmUnreachableError(f"{program}: {text}", hint="check that the cluster's slurmctld runs")
-    return SlurmError(f"{program}: {text}")
-
-
 def _has_key(row: SlurmRow, key: str) -> bool:
     return row.comment.partition(" ")[0] == f"{KEY_PREFIX}{key}" or row.command.endswith(f"/{key}/job.sh")
-
-
-def _grouped(rows: Iterable[SlurmRow], wanted: Iterable[str] | None = None) -> dict[str, list[SlurmRow]]:
-    """Rows by job."""
-    groups: dict[str, list[SlurmRow]] = {}
-    for row in rows:
-        groups.setdefault(row.app_id, []).append(row)
-    if wanted is None:
-        return groups
-    return {app_id: groups[app_id] for app_id in wanted if app_id in groups}
-
-
-def _merged(live: Sequence[SlurmRow], past: Sequence[SlurmRow], *, live_known: bool) -> list[SlurmRow]:
-    """A job from both sides: slurmctld has the last word on the state, accounting knows exit codes and steps.
-
-    Args:
-        live: what slurmctld says; empty where it has forgotten the job.
-        past: what accounting says.
-        live_known: slurmctld was asked.
-    """
-    ended = {row.part: row for row in past}
-    merged = []
-    for row in live:
-        known = ended.pop(row.part, None)
-        if known is not None and is_terminal(row.state):
-            details = {"code": known.code, "signal": known.signal, "steps": known.steps, "nodes": known.nodes}
-            row = SlurmRow(**{**vars(row), **details})
-        merged.append(row)
-    for row in ended.values():
-        if is_terminal(row.state):
-            merged.append(row)
-        elif live_known and not live:
-            merged.append(SlurmRow(**{**vars(row), "states": (LOST,), "reason": ""}))
-        elif not live:
-            merged.append(row)
-    return merged or list(live)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from torchx.schedulers.batch.scheduler import BatchScheduler
-from torchx_slurm.client import SlurmClient, SlurmError
+from torchx_slurm.client import SlurmClient
+from torchx_slurm.errors import SlurmError
 from torchx_slurm.opts import Opts, check_options
 from torchx_slurm.request import SlurmBatchRequest, SlurmRoleRequest, build_request
 from torchx_slurm.status import SLURM_STATES

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 
-from torchx.schedulers.batch.job import BatchJob, BatchPart
+from torchx.schedulers.batch.job import QUEUED_AGAIN, BatchJob, BatchPart
 from torchx.schedulers.replicas import job_state
 from torchx.specs.api import AppState
 from torchx.util.light_dataclass import dataclass, field
+from torchx_slurm.nodes import expanded, is_several
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 SLURM_STATES: Mapping[str, AppState] = {
     "BOOT_FAIL": AppState.FAILED,
@@ -54,7 +55,7 @@ _WORDS = {
     "LAUNCH_FAILED": "the job could not be launched",
     "NODE_FAIL": "a node failed",
     "OUT_OF_MEMORY": "out of memory",
-    "PREEMPTED": "preempted by another job",
+    "PREEMPTED": "PREEMPTED: preempted by another job",
     "REVOKED": "another cluster of the federation runs it",
     "SUSPENDED": "suspended",
     "STOPPED": "stopped",
@@ -167,16 +168,20 @@ def app_state(states: Sequence[str]) -> AppState:
     return AppState.FAILED if states[0] == LOST else SLURM_STATES.get(states[0], AppState.UNKNOWN)
 
 
-def to_job(rows: Sequence[SlurmRow]) -> BatchJob:
+def to_job(rows: Sequence[SlurmRow], failed_nodes: Collection[str] = ()) -> BatchJob:
     """A job from all that is told about its parts.
 
     Args:
         rows: at least one; all of one job.
+        failed_nodes: nodes that are down, of those of jobs that a node's failure has ended.
     """
     rows = sorted(rows, key=lambda row: row.part)
     first = rows[0]
     state = job_state(row.state for row in rows)
-    parts = [BatchPart(row.part, row.state, message(row), row.code, row.signal, row.nodes) for row in rows]
+    lost = {row.part: _lost_nodes(row, failed_nodes) for row in rows}
+    parts = [
+        BatchPart(row.part, row.state, message(row, lost[row.part]), row.code, row.signal, row.nodes) for row in rows
+    ]
     command = first.command
     return BatchJob(
         app_id=first.app_id,
@@ -188,25 +193,51 @@ def to_job(rows: Sequence[SlurmRow]) -> BatchJob:
         lost=LOST in first.states,
         folder=command.rpartition("/")[0] if command.endswith("/job.sh") else None,
         native=[_plain(row) for row in rows],
+        failed_nodes=tuple(dict.fromkeys(node for nodes in lost.values() for node in nodes)),
     )
 
 
-def message(row: SlurmRow) -> str:
-    """Why a part is in its state, in words; empty where the state says it all."""
+def cause_of_requeue(state: str) -> str:
+    """Why a job was queued again, where it is more than that somebody asked for it.
+
+    Args:
+        state: Slurm's word for the end of the run before.
+
+    >>> cause_of_requeue("PREEMPTED"), cause_of_requeue("NODE_FAIL"), cause_of_requeue("REQUEUED")
+    ('PREEMPTED: preempted by another job', 'NODE_FAIL: a node failed', '')
+    """
+    words = _WORDS.get(state, "")
+    return words if words.startswith(state) or not words else f"{state}: {words}"
+
+
+def message(row: SlurmRow, failed_nodes: Sequence[str] = ()) -> str:
+    """Why a part is in its state, in words; empty where the state says it all.
+
+    Args:
+        row: the part.
+        failed_nodes: those of its nodes that failed, as far as they are known.
+    """
     state = row.state
     if state is AppState.PENDING:
         return _pending_message(row)
     words = [_WORDS[word] for word in row.states if word in _WORDS]
     words += [_WORDS[step.state] for step in row.steps if step.state in ("OUT_OF_MEMORY", "TIMEOUT", "NODE_FAIL")]
     if state is AppState.FAILED:
-        if row.states[0] == "NODE_FAIL" and row.nodes:
-            words.append(row.nodes)
+        if row.states[0] == "NODE_FAIL" and failed_nodes:
+            words.append(", ".join(failed_nodes))
         ending = _ending(row)
         if ending and not (words and row.states[0] != "FAILED"):
             words.append(ending)
         if not words and row.reason not in _SAYS_NOTHING:
             words.append(row.reason)
     return ": ".join(dict.fromkeys(words))
+
+
+def _lost_nodes(row: SlurmRow, failed: Collection[str]) -> list[str]:
+    """The nodes of a part whose failure ended it: its only one, or those that are known to have failed."""
+    if row.states[:1] != ("NODE_FAIL",) or not row.nodes:
+        return []
+    return [node for node in expanded(row.nodes) if node in failed] if is_several(row.nodes) else [row.nodes]
 
 
 def _job_message(parts: Sequence[BatchPart], state: AppState) -> str:
@@ -219,7 +250,7 @@ def _job_message(parts: Sequence[BatchPart], state: AppState) -> str:
 
 def _pending_message(row: SlurmRow) -> str:
     reason = row.reason.strip("()")
-    flags = ["queued again"] if "REQUEUED" in row.states or row.restarts > 0 else []
+    flags = [QUEUED_AGAIN] if "REQUEUED" in row.states or row.restarts > 0 else []
     if reason in _SAYS_NOTHING:
         return "".join(flags)
     name = reason.partition(",")[0]

@@ -123,8 +123,6 @@ def get_logs(
             get_logs(file, identifier, regex, should_tail, own, streams, as_json=as_json)
         return
     app = _describe(runner, handle)
-    if not app.roles and not path:
-        _check_reachable(runner, handle)
     role, numbers = _role_and_replicas(app, identifier, path)
     replicas = _select(app, handle, role, numbers)
     try:
@@ -164,15 +162,6 @@ def _describe(runner: Runner, handle: str) -> AppDef:
     if app is None:
         raise missing_app(handle)
     return app
-
-
-def _check_reachable(runner: Runner, handle: str) -> None:
-    """A job of which nothing is known has no replicas: it must not look as if it had written nothing."""
-    from torchx.specs.api import AppState
-
-    status = runner.status(handle)
-    if status is not None and status.state == AppState.UNKNOWN:
-        raise TorchXError(f"nothing is known of `{handle}` now: {status.msg}", hint="try again later")
 
 
 def _select(app: AppDef, handle: str, role: str | None, numbers: list[int]) -> list[tuple[str, int]] | None:

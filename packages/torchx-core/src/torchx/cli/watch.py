@@ -94,7 +94,7 @@ def _wait_for_start(runner: Runner, app_handle: str) -> bool:
         return True
     pause, told = MIN_POLL, None
     while True:
-        status = runner.status(app_handle)
+        status = runner.poll(app_handle)
         if status is None or is_started(status.state):
             return status is not None
         if status.state != told:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from torchx.errors import TorchXError
 from torchx.runner._options import resolve
 from torchx.runner.events.recorder import note
-from torchx.specs.api import make_app_handle, parse_app_handle
+from torchx.specs.api import AppState, make_app_handle, parse_app_handle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,24 @@ def rows(schedulers: SchedulerPool, scheduler: str, session: str, cfg: Cfg) -> I
     return generate()
 
 
-def replicas_of(app: AppDef | None) -> Sequence[Replica]:
-    """All replicas of a job; none of one that is not known."""
-    return [(role.name, k) for role in app.roles for k in range(role.num_replicas)] if app else []
+def known_replicas(app_handle: str, found: DescribeAppResponse, app: AppDef | None) -> Sequence[Replica]:
+    """All replicas of a job.
+
+    Args:
+        app_handle: the job.
+        found: what its scheduler knows.
+        app: the job as it was submitted, if that is known here.
+
+    Raises:
+        TorchXError: nobody knows them: a job of theirs must not look as if it had written nothing.
+    """
+    roles = app.roles if app is not None else found.roles
+    if not roles and found.state == AppState.UNKNOWN:
+        raise TorchXError(f"nothing is known of `{app_handle}` now: {found.msg}", hint="try again later")
+    if not roles and not found.roles_statuses:
+        raise TorchXError(
+            f"the logs of `{app_handle}` can't be found: its scheduler knows the job, but none of its replicas",
+            hint="was it submitted without torchx, or have its files gone? The scheduler's own commands may show more",
+        )
+    replicas = [(role.name, k) for role in roles for k in range(role.num_replicas)]
+    return replicas or [(status.role, replica.id) for status in found.roles_statuses for replica in status.replicas]

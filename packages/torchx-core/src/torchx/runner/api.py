@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torchx.errors import TorchXError, UsageError
 from torchx.runner._memory import Memory
-from torchx.runner._queries import describe_many, replicas_of, rows
+from torchx.runner._queries import describe_many, known_replicas, rows
 from torchx.runner._record_text import noted
 from torchx.runner._schedulers import SchedulerPool
 from torchx.runner._stamp import tell_finished, tell_submitted
@@ -263,6 +263,14 @@ class Runner:
         scheduler, app_id = noted(app_handle)
         return status_of(self._scheduler(scheduler).describe(app_id))
 
+    @recorded("poll")
+    def poll(self, app_handle: str) -> AppStatus | None:
+        """``status`` for who asks again and again: schedulers that must not be asked often answer from what they have
+        been told some seconds ago.
+        """
+        scheduler, app_id = noted(app_handle)
+        return status_of(self._scheduler(scheduler).poll(app_id))
+
     @recorded("describe_many")
     def describe_many(self, app_handles: Iterable[str]) -> dict[str, DescribeAppResponse | None]:
         """What the schedulers know of several jobs, with one request per scheduler where the scheduler can do that.
@@ -299,7 +307,7 @@ class Runner:
 
         scheduler, app_id = noted(app_handle)
         sched = self._scheduler(scheduler)
-        status = wait_for_end(lambda: status_of(sched.describe(app_id)), wait_interval, timeout)
+        status = wait_for_end(lambda: status_of(sched.poll(app_id)), wait_interval, timeout)
         if status is not None:
             tell_finished(app_handle, scheduler, status, self._memory)
         return status
@@ -418,12 +426,22 @@ class Runner:
 
         Yields:
             The replica, and lines of it as bytes.
+
+        Raises:
+            UnknownAppException: the scheduler does not know the job.
+            TorchXError: all replicas are wanted, and nobody knows which there are.
         """
         from torchx.runner._logs import LogQuery, log_blocks
 
-        sched, app_id = self._existing(app_handle)
-        if replicas is None:
-            replicas = replicas_of(self.describe(app_handle))
+        name, app_id = noted(app_handle)
+        sched = self._scheduler(name)
+        if replicas is not None:
+            self._existing(app_handle)
+        else:
+            found = sched.poll(app_id)
+            if found is None:
+                raise UnknownAppException(app_handle)
+            replicas = known_replicas(app_handle, found, self._memory.app(app_handle))
         return log_blocks(sched, app_id, replicas, LogQuery(regex, since, until, should_tail, streams))
 
     # -- parts -----------------------------------------------------------------------------------------------------

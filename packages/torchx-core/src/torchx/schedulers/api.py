@@ -229,6 +229,13 @@ class Scheduler(abc.ABC, Generic[T]):
         """``describe`` of several jobs. A backend that can answer in one call overrides this."""
         return {app_id: self.describe(app_id) for app_id in app_ids}
 
+    def poll(self, app_id: str) -> Optional[DescribeAppResponse]:
+        """``describe`` for who asks again and again, such as ``Runner.wait``: the answer may be some seconds old.
+
+        A backend that must not be asked often overrides this.
+        """
+        return self.describe(app_id)
+
     def describe_native(self, app_id: str) -> Optional[AppDryRunInfo[Any]]:
         """The backend's own record of a job, or None where it has none or doesn't offer it."""
         return None

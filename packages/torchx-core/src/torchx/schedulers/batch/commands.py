@@ -14,7 +14,7 @@ from torchx.util.shlex import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import IO
 
 TIMEOUT = 60.0
@@ -136,17 +136,20 @@ _limits = threading.local()
 
 
 @contextlib.contextmanager
-def all_within(seconds: float) -> Iterator[None]:
+def all_within(seconds: float) -> Iterator[Callable[[], float]]:
     """All commands that this thread runs inside have to end within that time, whatever limits they have of their own.
 
     Args:
         seconds: for all of them together. A limit around this one holds as well.
+
+    Yields:
+        Tells the seconds that are left.
     """
     before = _left()
     outer = getattr(_limits, "end", None)
-    _limits.end = time.monotonic() + (seconds if before is None else min(seconds, before))
+    end = _limits.end = time.monotonic() + (seconds if before is None else min(seconds, before))
     try:
-        yield
+        yield lambda: max(0.0, end - time.monotonic())
     finally:
         _limits.end = outer
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torchx.specs.api import AppState
 
 
+QUEUED_AGAIN = "REQUEUED: queued again"
+"""In the message of a job that waits after it has run."""
+
+
 @dataclass
 class BatchPart:
     """A part of a job, which runs one of its roles.
@@ -50,6 +54,7 @@ class BatchJob:
         lost: the batch system has forgotten the job without an end; its own note of an exit status says more.
         folder: where the job's own script lies, if the batch system knows it.
         native: the batch system's own record, as plain data.
+        failed_nodes: names of nodes whose failure ended it, as far as the batch system tells.
     """
 
     app_id: str
@@ -61,6 +66,7 @@ class BatchJob:
     lost: bool = False
     folder: str | None = None
     native: object = None
+    failed_nodes: tuple[str, ...] = ()
 
 
 class BatchSystem(abc.ABC):
@@ -104,8 +110,22 @@ class BatchSystem(abc.ABC):
 
     @abc.abstractmethod
     def jobs(self) -> Iterable[BatchJob]:
-        """The user's jobs, without details."""
+        """The user's jobs, without details, the newest first."""
 
     @abc.abstractmethod
     def cancel(self, app_id: str) -> None:
         """Asks for a job's end, with all its parts. Nothing happens to a job that has ended or never was."""
+
+    def cluster(self) -> str:
+        """The name of the cluster that commands on this machine reach; empty where there is never more than one.
+
+        Ids of jobs are told apart by it. Contacts nothing.
+        """
+        return ""
+
+    def why_again(self, app_id: str) -> str:
+        """Why a job that waits was put back into the queue the last time, in words; empty where that is not known.
+
+        Asked for once at each time.
+        """
+        return ""

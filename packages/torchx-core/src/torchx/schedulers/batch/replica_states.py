@@ -119,7 +119,11 @@ def failure(
     failed = [(role, k, note) for (role, k), note in notes.items() if note.code != 0 and role in names]
     if not failed or job.state is not AppState.FAILED:
         return None
-    return min(failed, key=lambda f: (_blamelessness(f[2]), f[2].time, names.index(f[0]), f[1]))
+    lost = {*job.failed_nodes}
+    return min(
+        failed,
+        key=lambda f: (f[2].host not in lost if lost else 0, _blamelessness(f[2]), f[2].time, names.index(f[0]), f[1]),
+    )
 
 
 def ended_text(code: int | None) -> str:

@@ -7,16 +7,17 @@ import os
 from collections.abc import Iterable, Mapping
 from weakref import WeakValueDictionary
 
-from torchx.errors import TorchXError, TransientError, UsageError
+from torchx.errors import TransientError, UsageError
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
-from torchx.schedulers.batch.commands import commands_on
-from torchx.schedulers.batch.job import BatchJob, BatchSystem
-from torchx.schedulers.batch.jobfiles import files_of
-from torchx.schedulers.batch.place import JobPlace, may_restart, read_place, role_of
-from torchx.schedulers.batch.registry import Registry
+from torchx.schedulers.batch.commands import all_within
+from torchx.schedulers.batch.finder import JobFinder
+from torchx.schedulers.batch.job import QUEUED_AGAIN, BatchJob, BatchSystem
+from torchx.schedulers.batch.job_view import full_response, is_doubtful, plain_response, settled
+from torchx.schedulers.batch.registry import Registry, Site
 from torchx.schedulers.batch.request import JOBS_FOLDER, new_key
 from torchx.schedulers.batch.submission import submit_once
-from torchx.specs.api import NONE, AppDef, AppDryRunInfo, AppState, CfgVal, is_terminal
+from torchx.schedulers.batch.watch import JobWatch, Watches
+from torchx.specs.api import AppDef, AppDryRunInfo, AppState, CfgVal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,14 +25,12 @@ if TYPE_CHECKING:
     from typing import Any, List, Optional  # noqa: UP035  # `list` is a method here
 
     from torchx.schedulers.batch.commands import Commands
-    from torchx.schedulers.batch.jobfiles import JobFiles
-    from torchx.schedulers.batch.logs import RemoteLogs
-    from torchx.schedulers.batch.polling import StatusPoll
+    from torchx.schedulers.batch.job_logs import JobLogs
     from torchx.schedulers.batch.request import BatchRequest
     from torchx.schedulers.logs import LogSource
 
 CANCEL_TIMEOUT = 20.0
-"""Seconds for which a cancellation is tried again while the batch system does not answer."""
+"""Seconds that a cancellation takes at most, with all that is tried again while the batch system does not answer."""
 
 DETAILED = 50
 """So many jobs may be described at once with what their replicas noted; of more, only what the batch system says."""
@@ -50,10 +49,9 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         super().__init__(backend, session_name)
         self._host = host
         self._registry = Registry(backend)
-        self._systems: dict[str | None, BatchSystem] = {}
-        self._polls: WeakValueDictionary[str, StatusPoll[AppState | None]] = WeakValueDictionary()
-        self._followed: WeakValueDictionary[str, JobPlace] = WeakValueDictionary()
-        self._remote_logs: WeakValueDictionary[str, RemoteLogs] = WeakValueDictionary()
+        self._jobs = JobFinder(backend, self._registry, self.system, host)
+        self._watches = Watches()
+        self._logs: WeakValueDictionary[tuple[Site, str], JobLogs] = WeakValueDictionary()
 
     # -- what a subclass supplies ----------------------------------------------------------------------------------
 
@@ -94,7 +92,10 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             TransientError: the batch system does not answer; calling again is safe.
         """
         request: BatchRequest = dryrun_info.request
-        return submit_once(request, self._system(request.host), self._registry)
+        site = self._jobs.site(request.host)
+        app_id = submit_once(request, self._jobs.system(request.host), self._registry, site)
+        self._watches.forget((site, app_id))  # a job of long ago may have had this id
+        return app_id
 
     def _folder(self, key: str, cfg: Mapping[str, CfgVal]) -> str:
         job_dir = cfg.get("job_dir")
@@ -109,80 +110,87 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
     # -- a submitted job -------------------------------------------------------------------------------------------
 
     def describe(self, app_id: str) -> Optional[DescribeAppResponse]:
+        """What is known about a job now: the batch system is asked at once. Who asks again and again calls `poll`."""
         return self.describe_many([app_id])[app_id]
 
     def describe_many(self, app_ids: Iterable[str]) -> dict[str, Optional[DescribeAppResponse]]:
         ids = [*dict.fromkeys(app_ids)]
-        found: dict[str, BatchJob] = {}
-        for host, group in self._by_host(ids).items():
-            found.update(self._query(host, group))
-        detailed = len(ids) <= DETAILED
-        return {app_id: self._response(app_id, found.get(app_id), detailed) for app_id in ids}
+        described: dict[str, Optional[DescribeAppResponse]] = dict.fromkeys(ids)
+        for site, group in self._jobs.sites_of(ids).items():
+            if len(ids) > DETAILED:
+                jobs = self._query(site, group)
+                described.update({app_id: self._plain(app_id, site, jobs.get(app_id)) for app_id in group})
+                continue
+            watches = {app_id: self._watch(app_id, site) for app_id in group}
+            before = {app_id: watch.notes() for app_id, watch in watches.items()}
+            jobs = self._query(site, group)
+            for app_id, watch in watches.items():
+                job = watch.told(jobs.get(app_id), before[app_id])
+                described[app_id] = self._response(app_id, site, job, watch)
+        return described
 
-    def _by_host(self, app_ids: Iterable[str]) -> dict[str | None, list[str]]:
-        groups: dict[str | None, list[str]] = {}
-        hidden, known = self._registry.deleted_ids(), self._registry.job_ids()
-        for app_id in app_ids:
-            if app_id not in hidden:
-                entry = self._registry.job(app_id) if app_id in known else None
-                groups.setdefault(entry["host"] if entry else self._host, []).append(app_id)
-        return groups
+    def poll(self, app_id: str) -> Optional[DescribeAppResponse]:
+        """As `describe`, for who asks again and again: the batch system is asked once in ten seconds at most, for all
+        in this process who wait for the job or follow it, and once a minute while nothing changes. That the job has
+        begun or ended is seen in its folder meanwhile.
+        """
+        site = self._jobs.site_of(app_id)
+        if self._registry.is_deleted(app_id, site):
+            return None
+        watch = self._watch(app_id, site)
+        return self._response(app_id, site, watch.job(), watch)
 
-    def _query(self, host: str | None, app_ids: list[str]) -> dict[str, BatchJob]:
+    def exists(self, app_id: str) -> bool:
+        """Whether the job was submitted from here and not deleted, or the batch system knows it."""
+        site = self._jobs.site_of(app_id)
+        if self._registry.is_deleted(app_id, site):
+            return False
+        return self._jobs.is_known(app_id, site) or self.describe(app_id) is not None
+
+    def _watch(self, app_id: str, site: Site) -> JobWatch:
+        return self._watches.get(
+            (site, app_id),
+            lambda: JobWatch(
+                lambda: self._query(site, [app_id]).get(app_id), lambda job: self._jobs.place(app_id, site, job)
+            ),
+        )
+
+    def _query(self, site: Site, app_ids: list[str]) -> dict[str, BatchJob]:
         try:
-            return self._system(host).query(app_ids)
+            return self._jobs.system(site.host).query(app_ids)
         except TransientError as error:
-            known = [app_id for app_id in app_ids if self._registry.job(app_id)]
+            known = [app_id for app_id in app_ids if self._jobs.is_known(app_id, site)]
             if not known:
                 raise
             return {app_id: BatchJob(app_id, AppState.UNKNOWN, msg=error.message) for app_id in known}
 
-    def _response(self, app_id: str, job: BatchJob | None, detailed: bool) -> Optional[DescribeAppResponse]:
-        place = self._place(app_id, job) if detailed or _is_doubtful(job) else None
-        if _is_doubtful(job) and place is not None:
-            job = place.noted_end(app_id) or job
+    def _plain(self, app_id: str, site: Site, job: BatchJob | None) -> Optional[DescribeAppResponse]:
+        if is_doubtful(job):
+            job = settled(app_id, job, self._jobs.place(app_id, site, job))
+        return None if job is None else plain_response(job)
+
+    def _response(
+        self, app_id: str, site: Site, job: BatchJob | None, watch: JobWatch
+    ) -> Optional[DescribeAppResponse]:
+        place = watch.place()
+        job = settled(app_id, job, place)
         if job is None:
             return None
-        response = DescribeAppResponse(
-            app_id=app_id, state=job.state, num_restarts=max(job.restarts, 0), msg=job.msg, name=job.name
-        )
-        if place is not None:
-            self._fill_in(response, job, place)
+        if place is None:
+            return plain_response(job)
+        response = full_response(job, place)
+        if job.state is AppState.PENDING and response.num_restarts:
+            system = self._jobs.system(site.host)
+            why = watch.why_again(response.num_restarts, lambda: system.why_again(app_id))
+            again = "" if QUEUED_AGAIN in job.msg else QUEUED_AGAIN
+            response.msg = ", ".join(text for text in (why, again, job.msg) if text)
         return response
 
-    def _fill_in(self, response: DescribeAppResponse, job: BatchJob, place: JobPlace) -> None:
-        """Adds what was submitted, and what the replicas noted."""
-        from torchx.schedulers.batch.replica_states import ended_text, failure, read_notes, role_statuses
-        from torchx.schedulers.role_records import role_from_record
-
-        record = place.record
-        response.name = record["name"]
-        response.metadata = record["metadata"]
-        response.roles = [role_from_record(role) for role in record["roles"]]
-        if job.restarts < 0:
-            job.restarts = place.noted_restarts(job.state)
-        response.num_restarts = job.restarts
-        try:
-            notes = read_notes(place.files, place.folder, record)
-        except TorchXError:  # the states are right without them
-            notes = {}
-        local = place.folder if place.host is None else None
-        response.roles_statuses = role_statuses(job, record, notes, local)
-        culprit = failure(job, record, notes)
-        if culprit is not None:
-            role, k, note = culprit
-            ended = ended_text(note.code)
-            text = f"{role}/{k} on {note.host}: {ended}"
-            response.msg = text if job.msg in ("", ended) else f"{job.msg}; {text}"
-            replicas = {(r.role, r.id): r.structured_error_msg for s in response.roles_statuses for r in s.replicas}
-            error = replicas.get((role, k), NONE)
-            response.structured_error_msg = NONE if error == ended else error  # that is in the message
-
     def describe_native(self, app_id: str) -> Optional[AppDryRunInfo[Any]]:
-        if self._registry.is_deleted(app_id):
+        site = self._jobs.site_of(app_id)
+        if self._registry.is_deleted(app_id, site):
             return None
-        entry = self._registry.job(app_id)
-        job = self._system(entry["host"] if entry else self._host).query([app_id]).get(app_id)
+        job = self._jobs.system(site.host).query([app_id]).get(app_id)
         if job is None:
             return None
         import json
@@ -190,27 +198,43 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         return AppDryRunInfo(job.native, lambda native: json.dumps(native, indent=2, default=str))
 
     def list(self, cfg: Mapping[str, CfgVal] | None = None) -> List[ListAppResponse]:  # noqa: UP006
-        hidden = self._registry.deleted_ids()
-        jobs = [job for job in self._system(self.host_of(cfg or {})).jobs() if job.app_id not in hidden]
-        for i, job in enumerate(jobs):
-            place = self._place(job.app_id, job) if _is_doubtful(job) else None
-            jobs[i] = (place.noted_end(job.app_id) if place else None) or job
-        return [ListAppResponse(app_id=job.app_id, state=job.state, name=job.name) for job in jobs]
+        site = self._jobs.site(self.host_of(cfg or {}))
+        hidden = self._registry.deleted_ids(site)
+        found = []
+        for job in self._jobs.system(site.host).jobs():
+            if job.app_id not in hidden:
+                place = self._jobs.place(job.app_id, site, job) if is_doubtful(job) else None
+                job = settled(job.app_id, job, place) or job
+                found.append(ListAppResponse(app_id=job.app_id, state=job.state, name=job.name))
+        return found
+
+    def cancel(self, app_id: str) -> None:
+        """Asks for the end of a job. Nothing happens to one that has ended or never was.
+
+        Raises:
+            TransientError: the batch system has not answered in `CANCEL_TIMEOUT`.
+        """
+        with all_within(CANCEL_TIMEOUT):
+            super().cancel(app_id)
 
     def _cancel_existing(self, app_id: str) -> None:
         from torchx.util.retry import retry
 
-        entry = self._registry.job(app_id)
-        system = self._system(entry["host"] if entry else self._host)
-        retry(lambda: system.cancel(app_id), transient=(TransientError,), total_timeout=CANCEL_TIMEOUT)
+        site = self._jobs.site_of(app_id)
+        system = self._jobs.system(site.host)
+        with all_within(CANCEL_TIMEOUT) as left:
+            retry(lambda: system.cancel(app_id), transient=(TransientError,), total_timeout=left())
+        self._watch(app_id, site).ending()
 
     def _delete_existing(self, app_id: str) -> None:
         """Cancels the job, removes its folder with the logs, and hides it: the batch system itself may remember it."""
+        site = self._jobs.site_of(app_id)
         self._cancel_existing(app_id)
-        entry = self._registry.job(app_id)
+        entry = self._registry.job(app_id, site)
         if entry is not None:
-            self._files(entry["host"]).remove(entry["folder"])
-        self._registry.deleted(app_id)
+            self._jobs.files(site.host).remove(entry["folder"])
+        self._registry.deleted(app_id, site)
+        self._watches.forget((site, app_id))
 
     # -- logs ------------------------------------------------------------------------------------------------------
 
@@ -224,108 +248,30 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         until: Optional[datetime] = None,
         streams: Optional[Stream] = None,
     ) -> LogSource:
-        """One replica's log files. Lines carry no times here: ``since`` and ``until`` are warned about and ignored.
+        """One replica's log files.
 
-        Without ``streams`` both files are read as one, lines in the order in which they are found.
+        Without ``streams`` both files are read as one, lines in the order in which they are found. Where no replica of
+        the job has ever begun, the first of them tells what the batch system wrote about that.
+
+        Raises:
+            UsageError: there is no such job or replica; or ``since`` or ``until`` is given: lines carry no times here.
+            TorchXError: nothing can be found of the job's files.
         """
-        from torchx.schedulers.batch.logs import MergedSource, ReplicaFile, has_ended
-        from torchx.schedulers.batch.replica import STATE_FILE, STDERR_LOG, STDOUT_LOG
-        from torchx.schedulers.batch.replica_states import replica_folder
-
         if since is not None or until is not None:
-            import logging
-
-            logging.getLogger(__name__).warning("logs of `%s` have no times: since and until are ignored", self.backend)
-        place = self._followed.get(app_id) or self._existing_place(app_id)
-        self._followed[app_id] = place  # for as long as one of its logs is followed
-        role = role_of(place.record, app_id, role_name, k)
-        below = os.path.join(place.folder, replica_folder(role_name, k))
-        note = os.path.join(below, STATE_FILE) if place.host is None else None
-        final = not may_restart(place.record, role)
-        names = {Stream.STDOUT: [STDOUT_LOG], Stream.STDERR: [STDERR_LOG]}.get(
-            streams or Stream.COMBINED, [STDOUT_LOG, STDERR_LOG]
-        )
-        finished = has_ended(note, self._job_ended(app_id, place), final)
-        paths = [os.path.join(below, name) for name in names]
-        if place.host is None:
-            sources: list[LogSource] = [ReplicaFile(path, finished) for path in paths]
-        else:
-            remote = self._remote(app_id, place.host)
-            sources = [remote.source(path, finished) for path in paths]
-        return sources[0] if len(sources) == 1 else MergedSource(*sources)
-
-    def _remote(self, app_id: str, host: str) -> RemoteLogs:
-        from torchx.schedulers.batch.logs import RemoteLogs
-
-        return self._remote_logs.setdefault(app_id, RemoteLogs(self._commands(host)))
-
-    def _job_ended(self, app_id: str, place: JobPlace) -> Any:
-        """Whether the job has ended; all who ask share one question, which is put rarely."""
-        from torchx.schedulers.batch.polling import StatusPoll
-
-        system = self._system(place.host)
-
-        def ask() -> AppState | None:
-            job = system.query([app_id]).get(app_id)
-            if _is_doubtful(job):
-                job = place.noted_end(app_id) or job
-            if job is not None and job.state is AppState.UNKNOWN:
-                raise TransientError(job.msg)
-            return None if job is None else job.state
-
-        poll = self._polls.setdefault(app_id, StatusPoll(ask))
-
-        def ended() -> bool:
-            state = poll.last()
-            return state is None or is_terminal(state)
-
-        return ended
-
-    # -- where things are ------------------------------------------------------------------------------------------
-
-    def _commands(self, host: str | None) -> Commands:
-        return self._system(host).commands
-
-    def _files(self, host: str | None) -> JobFiles:
-        return files_of(self._commands(host))
-
-    def _system(self, host: str | None) -> BatchSystem:
-        system = self._systems.get(host)
-        if system is None:
-            system = self._systems.setdefault(host, self.system(commands_on(host)))
-        return system
-
-    def _place(self, app_id: str, job: BatchJob | None) -> JobPlace | None:
-        """Where a job's files are: as noted at its submission, else where its own script lies."""
-        entry = self._registry.job(app_id)
-        if entry is not None and job is not None and job.folder and job.folder != entry["folder"]:
-            entry = None  # a job of another cluster with the same id
-        host = entry["host"] if entry else self._host
-        folder = entry["folder"] if entry else job.folder if job else None
-        if not folder:
-            return None
-        return read_place(self._files(host), host, folder)
-
-    def _existing_place(self, app_id: str) -> JobPlace:
-        deleted = self._registry.is_deleted(app_id)
-        entry = None if deleted else self._registry.job(app_id)
-        place = self._place(app_id, None) if entry else None
-        if place is None and not deleted:
-            job = self._query(entry["host"] if entry else self._host, [app_id]).get(app_id)
-            place = self._place(app_id, job) if job else None
-            if job is not None and place is None:
-                raise TorchXError(
-                    f"the files of `{app_id}` can't be found",
-                    hint="it was not submitted by torchx, or its folder is gone, or not to be seen from this machine",
-                )
-        if place is None:
             raise UsageError(
-                f"there is no {self.backend} job `{app_id}`",
-                hint=f"`torchx list -s {self.backend}` shows what there is",
+                f"logs of `{self.backend}` have no times, so since and until can't be obeyed",
+                hint="leave them out, or have the program write times and select lines with a regular expression",
             )
-        return place
+        site = self._jobs.site_of(app_id)
+        logs = self._logs.get((site, app_id))
+        if logs is None:
+            logs = self._logs[site, app_id] = self._job_logs(app_id, site)
+        return logs.source(role_name, k, streams)
 
+    def _job_logs(self, app_id: str, site: Site) -> JobLogs:
+        from torchx.schedulers.batch.job_logs import JobLogs
 
-def _is_doubtful(job: BatchJob | None) -> bool:
-    """Whether the job's own note of its end says more than the batch system."""
-    return job is None or job.lost or job.state is AppState.UNKNOWN
+        watch = self._watch(app_id, site)
+        place = self._jobs.existing_place(app_id, site, watch.job)
+        commands = self._jobs.system(site.host).commands
+        return JobLogs(app_id, place, commands, lambda: settled(app_id, watch.job(), place))

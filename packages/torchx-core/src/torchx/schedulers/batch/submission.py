@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from torchx.errors import TorchXError, TransientError
 from torchx.schedulers.batch.jobfiles import files_of
+from torchx.schedulers.batch.registry import ONLY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchx.schedulers.batch.job import BatchSystem
-    from torchx.schedulers.batch.registry import Registry
+    from torchx.schedulers.batch.registry import Registry, Site
     from torchx.schedulers.batch.request import BatchRequest
 
 SUBMIT_TIMEOUT = 60.0
@@ -20,13 +21,14 @@ OWNER_FILE = "owner"
 _CLAIM = 'cd "$1" && (umask 077; set -C; echo "$2" >"$3") 2>/dev/null; cat "$3"'
 
 
-def submit_once(request: BatchRequest, system: BatchSystem, registry: Registry) -> str:
+def submit_once(request: BatchRequest, system: BatchSystem, registry: Registry, site: Site = ONLY) -> str:
     """Writes a job's files and submits it; only looks it up where that has been done before.
 
     Args:
         request: the job.
         system: where to.
         registry: remembers what was submitted.
+        site: where that is.
 
     Returns:
         The job's id.
@@ -51,7 +53,7 @@ def submit_once(request: BatchRequest, system: BatchSystem, registry: Registry) 
             files.remove(folder)
             registry.forget(request.key)
             raise
-        registry.submitted(request.key, app_id, folder=folder, host=request.host)
+        registry.submitted(request.key, app_id, folder=folder, site=site)
         return app_id
 
 
