@@ -22,6 +22,8 @@ SACCT_FIELDS = ("JobID", "State", "ExitCode", "NodeList", "JobName")
 _ID = re.compile(
     r"(?P<job>\d+)(?:\+(?P<component>\d+)|_(?P<task>\d+)|_\[(?P<tasks>[^\]]*)\]?)?(?:\.(?P<step>.+))?", re.ASCII
 )
+# A name may hold anything, also what looks like a field: it ends where the field that always follows begins.
+_NAME = re.compile(r" JobName=(.*?)(?= (?:(?:Het|Pack)JobIdSet=\S* )?UserId=[^=]*\(\d+\) GroupId=)", re.ASCII)
 _FIELD = re.compile(r"(?:^| )([A-Z][A-Za-z/:]*)=")
 
 
@@ -124,8 +126,12 @@ def _text(value: str) -> str:
 
 
 def _fields(line: str) -> dict[str, str]:
-    # A name or comment may look like a field: the first of each name counts, but for what stands behind the comment.
+    # A comment, too, may look like fields: it stands behind the others, and the first of each name counts.
     found: dict[str, str] = {}
+    job = _NAME.search(line)
+    if job is not None:
+        found["JobName"] = job[1]
+        line = line[: job.start()] + line[job.end() :]
     for name, value in _pairs(line):
         if name not in found:
             found[name] = value
