@@ -162,10 +162,14 @@ class SlurmCluster:
         env = {"MYSQL_UNIX_PORT": f"{self.home}/db/socket"}
         self._daemon("slurmdbd", "slurmdbd", "-D", env=env)
 
-    def start_slurmctld(self) -> None:
-        """Starts the controller; returns when it answers."""
+    def start_slurmctld(self, first_job: int | None = None) -> None:
+        """Starts the controller; returns when it answers.
+
+        Args:
+            first_job: the number of its next job, if no job has had it before; None: one that no job has had.
+        """
         self._controllers += 1
-        set_first_job(self.home, JOBS_OF_A_CONTROLLER * (self._controllers - 1) + 1)
+        set_first_job(self.home, first_job or JOBS_OF_A_CONTROLLER * (self._controllers - 1) + 1)
         self._daemon("slurmctld", "slurmctld", "-D", "-f", str(self.conf))
         self._await("slurmctld", lambda: self._answers("scontrol", "ping"))
 

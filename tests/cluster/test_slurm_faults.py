@@ -223,7 +223,8 @@ def test_dead_node_fails_the_job_and_is_named(slurm: SlurmCluster, slurm_jobs: S
     slurm_jobs.timeout = LOST
     described = slurm_jobs.end(app_id)
     assert described.state == AppState.FAILED
-    assert "node" in described.msg.lower()
+    assert "a node failed: n4" in described.msg
+    assert "n3" not in described.msg
     assert slurm_jobs.lines(app_id, k=1) == ["ready\n"]
 
 
@@ -248,6 +249,7 @@ def test_dead_node_is_one_of_the_retries(slurm: SlurmCluster, slurm_jobs: SlurmJ
     slurm.kill_node(slurm.command("squeue", "--noheader", f"--jobs={app_id}", "--format=%N").strip())
     until(lambda: slurm_jobs.describe(app_id).num_restarts == 1, LOST, "the restart")
     assert slurm_jobs.describe(app_id).state == AppState.PENDING
+    until(lambda: "NODE_FAIL" in slurm_jobs.describe(app_id).msg, 30, "the accounting to know the cause")
     start_now(slurm, app_id)
     slurm_jobs.reach(app_id, AppState.RUNNING)
     until(lambda: slurm_jobs.lines(app_id, should_tail=False) == ["try\n"] * 2, 30, "the second try")
@@ -261,6 +263,8 @@ def test_requeued_from_outside_runs_again(slurm: SlurmCluster, slurm_jobs: Slurm
     until(lambda: (tmp_path / "there").exists(), 30)
     slurm.command("scontrol", "requeue", app_id)
     until(lambda: slurm_jobs.describe(app_id).state == AppState.PENDING, 60, "the job to wait again")
+    described = slurm_jobs.describe(app_id)
+    assert (described.num_restarts, "REQUEUED: queued again" in described.msg) == (1, True)
     start_now(slurm, app_id)
     described = slurm_jobs.end(app_id)
     assert described.state == AppState.SUCCEEDED

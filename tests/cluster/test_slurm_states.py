@@ -158,7 +158,7 @@ def test_a_preempted_job_that_is_not_queued_again_failed(slurm: SlurmCluster, sl
         slurm_jobs.submit_with(role, constraint="fast")
     described = slurm_jobs.end(low)
     assert described.state == AppState.FAILED
-    assert "preempt" in described.msg.lower()
+    assert "PREEMPTED" in described.msg
 
 
 def test_a_preempted_job_that_is_queued_again_waits(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
@@ -171,6 +171,8 @@ def test_a_preempted_job_that_is_queued_again_waits(slurm: SlurmCluster, slurm_j
         slurm_jobs.submit_with(role, constraint="fast")
     until(lambda: slurm_jobs.describe(low).num_restarts == 1, 60, "the restart")
     assert slurm_jobs.describe(low).state == AppState.PENDING
+    until(lambda: "PREEMPTED" in slurm_jobs.describe(low).msg, 30, "the accounting to know the cause")
+    assert "REQUEUED" in slurm_jobs.describe(low).msg
 
 
 def test_a_suspended_job_still_runs(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
