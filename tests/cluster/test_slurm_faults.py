@@ -17,10 +17,12 @@ import pytest
 
 from tests.cluster.slurm_jobs import start_now
 from tests.cluster.test_slurm_states import LOST, forgotten
-from torchx.errors import TorchXError
+from torchx.errors import TorchXError, TransientError
 from torchx.runner import get_runner
+from torchx.schedulers.batch.scheduler import CANCEL_TIMEOUT
 from torchx.specs.api import AppState, Resource, is_terminal
 from torchx.testing.waiting import until, within
+from torchx_slurm.scheduler import create_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -339,6 +341,18 @@ def test_cancel_of_a_job_on_a_dead_node(slurm: SlurmCluster, slurm_jobs: SlurmJo
     slurm_jobs.scheduler.cancel(app_id)
     slurm_jobs.timeout = LOST
     assert is_terminal(slurm_jobs.end(app_id).state)
+
+
+def test_cancel_gives_up_in_its_time_and_says_why(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
+    app_id = slurm_jobs.run("sleep 600")
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    slurm.kill("slurmctld", signal.SIGTERM)
+    began = time.monotonic()
+    with pytest.raises(TransientError, match="Unable to contact slurm controller"):
+        create_scheduler("test").cancel(app_id)
+    assert time.monotonic() - began < CANCEL_TIMEOUT + 2
+    slurm.repair()
+    assert slurm_jobs.describe(app_id).state == AppState.RUNNING
 
 
 def test_controller_that_forgot_a_job_does_not_have_it_run_twice(

@@ -425,6 +425,12 @@ def test_submission_and_questions_over_ssh(commands: Commands, monkeypatch: pyte
     replicas = [("worker", k) for k in range(20)]
     assert [*log_blocks(later, app_id, replicas, LogQuery())] == [(("worker", 0), b"hello\n")]
     assert len(commands.calls("ssh")) - before <= 6
+    asked, before = len(commands.calls("squeue")), len(commands.calls("ssh"))
+    for _ in range(50):
+        polled = later.poll(app_id)
+        assert polled is not None
+        assert polled.state == AppState.RUNNING
+    assert (len(commands.calls("squeue")), len(commands.calls("ssh")) - before <= 6) == (asked, True)
     commands.answer("scancel")
     later.delete(app_id)
     assert not folder.exists()

@@ -233,7 +233,7 @@ def test_cancel_ends_in_its_time_whatever_the_batch_system_does(
         hanging.setattr("torchx.schedulers.batch.scheduler.CANCEL_TIMEOUT", 1.0)
         hanging.setattr("tests.core.batch.folder_batch.FolderBatch.cancel", hang)
         began = time.monotonic()
-        with pytest.raises(TransientError):
+        with pytest.raises(TransientError, match="no answer"):
             jobs.scheduler.cancel(app_id)
         assert time.monotonic() - began < 5
     jobs.scheduler.cancel(app_id)

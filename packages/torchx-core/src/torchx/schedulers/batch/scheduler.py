@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from torchx.errors import TransientError, UsageError
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
+from torchx.schedulers.batch.cancellation import cancel_within
 from torchx.schedulers.batch.commands import all_within
 from torchx.schedulers.batch.finder import JobFinder
 from torchx.schedulers.batch.job import QUEUED_AGAIN, BatchJob, BatchSystem
@@ -138,7 +139,8 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         if self._registry.is_deleted(app_id, site):
             return None
         watch = self._watch(app_id, site)
-        return self._response(app_id, site, watch.job(), watch)
+        job = watch.job()
+        return watch.view(job, lambda: self._response(app_id, site, job, watch))
 
     def exists(self, app_id: str) -> bool:
         """Whether the job was submitted from here and not deleted, or the batch system knows it."""
@@ -218,12 +220,9 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             super().cancel(app_id)
 
     def _cancel_existing(self, app_id: str) -> None:
-        from torchx.util.retry import retry
-
         site = self._jobs.site_of(app_id)
-        system = self._jobs.system(site.host)
         with all_within(CANCEL_TIMEOUT) as left:
-            retry(lambda: system.cancel(app_id), transient=(TransientError,), total_timeout=left())
+            cancel_within(left, self._jobs.system(site.host), app_id)
         self._watch(app_id, site).ending()
 
     def _delete_existing(self, app_id: str) -> None:

@@ -15,12 +15,15 @@ from torchx.schedulers.batch.place import ATTEMPT_FILE, END_FILE
 from torchx.schedulers.batch.polling import StatusPoll
 from torchx.specs.api import AppState, is_terminal
 from torchx.util.light_dataclass import dataclass
+from torchx.util.light_generic import TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torchx.schedulers.batch.place import JobPlace
+
+V = TypeVar("V")
 
 FAR_LOOK = 5.0
 """Seconds between two looks into a folder on a login node."""
@@ -73,6 +76,8 @@ class JobWatch:
         self._look_again = float("-inf")
         self._poll = StatusPoll(self._ask, same=_is_same, clock=clock)
         self._answers = 0
+        self._view: tuple[BatchJob | None, object] | None = None
+        self._view_again = float("-inf")
         self._why: tuple[int, int, str] = (0, 0, "")
 
     def job(self) -> BatchJob | None:
@@ -126,6 +131,20 @@ class JobWatch:
             text = ask()
             self._why = (restarts, self._answers, text)
         return text
+
+    def view(self, job: BatchJob | None, make: Callable[[], V]) -> V:
+        """What users see of the job; where its folder is far, made anew only after some time, or for another state.
+
+        Args:
+            job: from `job`.
+            make: makes it.
+        """
+        if self._place is None or self._place.host is None:
+            return make()
+        if self._view is None or self._view[0] != job or self._clock() >= self._view_again:
+            self._view = (job, make())
+            self._view_again = self._clock() + FAR_LOOK
+        return self._view[1]  # type: ignore[return-value]  # all make the same
 
     def _ask(self) -> BatchJob | None:
         before = self.notes()
