@@ -11,17 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.cluster.slurm_cluster import SlurmCluster, running_cluster
+from tests.cluster.slurm_config import OTHER_USER
 from torchx.testing.waiting import until
+from torchx_slurm.parse_text import SACCT_FIELDS, SEPARATOR, SQUEUE_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: The name of a file, and what is written there.
+#: The name of a file, and what is written there: in JSON, and as the scheduler asks for it.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "version.txt": ("squeue", "--version"),
     "squeue.json": ("squeue", "--json"),
     "sacct.json": ("sacct", "--json"),
-    "squeue.txt": ("squeue", "--states=all", "--noheader", "--format=%i|%T|%r|%j|%k"),
-    "sacct.txt": ("sacct", "--parsable2", "--format=JobID,State,ExitCode,DerivedExitCode,NodeList,Reason,JobName"),
+    "squeue.txt": ("squeue", "--all", "--states=all", "--noheader", f"--format={SQUEUE_FORMAT}"),
+    "sacct.txt": (
+        *("sacct", "--noheader", "--parsable2", f"--delimiter={SEPARATOR}"),
+        f"--format={','.join(SACCT_FIELDS)}",
+    ),
     "scontrol.txt": ("scontrol", "--oneliner", "show", "job"),
 }
 #: Seconds.
@@ -50,26 +56,32 @@ def record(cluster: SlurmCluster, folder: Path) -> None:
     submit("cancelled-before", "sleep 600", "--begin=now+1hour")
     submit("node-failed", "sleep 600", "--no-requeue", "--nodelist=n4")
     submit("requeued", "sleep 600", "--requeue", "--nodelist=n4")
-    submit("preempted", "sleep 600", "--partition=cancelled", "--nodelist=n3", "--exclusive")
+    submit("preempted", "sleep 600", "--partition=cancelled", "--nodelist=n3", "--cpus-per-task=8")
     submit("later", "true", "--begin=now+1hour")
     submit("held", "true", "--hold")
     submit("too-large", "true", "--cpus-per-task=200")
     submit("never", "true", f"--dependency=afterok:{submit.ids['cancelled']}")
     submit("no-time-left", "true", "--deadline=now+2minutes", "--time=10")
     submit("array", "sleep 600", "--array=0-2%1")
+    submit("array-failed", "exit $SLURM_ARRAY_TASK_ID", "--array=0-1")
+    submit("driven-out", "sleep 600", "--partition=requeued", "--nodelist=n3", "--cpus-per-task=8")
+    submit("ünï | a=b JobState=FAILED 7", "sleep 600", "--comment=x ExitCode=9:9 | y")
+    submit("foreign", "sleep 600", user=OTHER_USER)
     submit("het", HET, "--mem=100", ":", "--ntasks=2", "--mem=100")
     submit("het-pending", HET, "--begin=now+1hour", ":", "--ntasks=2")
     submit.await_state("het", "FAILED\nFAILED")
-    for name in ("running", "cancelled", "node-failed", "requeued", "preempted"):
+    for name in ("running", "cancelled", "node-failed", "requeued", "preempted", "driven-out", "foreign"):
         submit.await_state(name, "RUNNING")
     cluster.command("scancel", submit.ids["cancelled"], submit.ids["cancelled-before"])
     cluster.kill_node("n4")
     submit("urgent", "sleep 600", "--nodelist=n3", "--exclusive")
     submit.await_state("requeued", "PENDING")
+    submit.await_state("driven-out", "PENDING")
     submit.await_state("timed-out", "TIMEOUT")
     submit("suspended", "sleep 600", "--nodelist=n2")
     submit.await_state("suspended", "RUNNING")
     cluster.command("scontrol", "suspend", submit.ids["suspended"])
+    submit.await_accounting("timed-out", "TIMEOUT")
     for name, command in COMMANDS.items():
         (folder / name).write_text(cluster.command(*command))
 
@@ -81,16 +93,23 @@ class _Submitter:
         self.ids: dict[str, str] = {}
         self._cluster, self._folder = cluster, folder
 
-    def __call__(self, name: str, code: str, *options: str) -> None:
+    def __call__(self, name: str, code: str, *options: str, user: str | None = None) -> None:
         script = self._cluster.home / f"job-{len(self.ids)}"
         script.write_text(f"#!/bin/sh\n{code}\n")
-        first = ("sbatch", "--parsable", "--output=/dev/null", "--chdir=/", f"--job-name={name}")
-        self.ids[name] = self._cluster.command(*first, *options, str(script)).strip()
+        # On n3 jobs drive each other out, and n4 fails.
+        nodes = () if any(option.startswith("--nodelist") for option in options) else ("--exclude=n3,n4",)
+        first = ("sbatch", "--parsable", "--output=/dev/null", "--chdir=/", f"--job-name={name}", *nodes)
+        self.ids[name] = self._cluster.command(*first, *options, str(script), user=user).strip()
 
     def await_state(self, name: str, state: str) -> None:
         """Waits until a job is in a state."""
         ask = ("squeue", "--noheader", "--states=all", f"--jobs={self.ids[name]}", "--format=%T")
         until(lambda: self._cluster.command(*ask).strip() == state, LIMIT, f"state {state} of `{name}`")
+
+    def await_accounting(self, name: str, state: str) -> None:
+        """Waits until accounting knows a job's state, which comes a little later."""
+        ask = ("sacct", "--allocations", "--noheader", f"--jobs={self.ids[name]}", "--format=State%20")
+        until(lambda: self._cluster.command(*ask).strip() == state, LIMIT, f"state {state} of `{name}` in accounting")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,28 @@
 """Makes the other versions' output from what 22.05 printed: ``python tests/slurm/data/make_versions.py``.
 
 No machine has them all, so the shapes are those of the published schemas (https://slurm.schedmd.com/rest.html, one data
-parser for each version) and release notes. The jobs are those of ``22.05``, which a real cluster printed.
+parser for each version), manual pages and release notes; the file ``MADE`` stands in each folder that no Slurm wrote.
+The jobs are those of ``22.05``, which a real cluster printed: ``python -m tests.cluster.record_slurm``.
 
-- 20.02 has no JSON: it refuses the option.
-- What is printed as text is the same in all versions.
+- 20.02 and 20.11 have no JSON: they refuse the option.
+- The fixed formats of `squeue` and `sacct` are the same in all versions; `scontrol` tells more from version to version.
 - 21.08 prints what 22.05 prints, with fewer fields.
 - 23.02 (data_parser/v0.0.39) wraps numbers that may be unset or infinite; states are one text, times are numbers.
 - 23.11 and later (v0.0.40 and up): states are lists, with flags such as REQUEUED in them; exit codes are objects; times
   of `squeue` are wrapped as well.
+- 24.05 and later (v0.0.41 and up) tell a job's resources as an object of nodes, with lists of sockets and cores in it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 REAL = HERE / "22.05"
+OLDEST = {"20.02": "20.02.7", "20.11": "20.11.9"}
 NEWER = {"23.11": ("23.11.10", "v0.0.40"), "24.05": ("24.05.4", "v0.0.41"), "24.11": ("24.11.5", "v0.0.42")}
 NEWEST = {"25.05": ("25.05.3", "v0.0.43"), "25.11": ("25.11.1", "v0.0.44")}
 
@@ -51,8 +55,8 @@ def exit_code(code: int, signal: int, *, pending: bool) -> Json:
 def text_codes() -> dict[str, tuple[int, int]]:
     """The exit codes that the real `sacct` printed as text; its JSON has wrong ones."""
     codes: dict[str, tuple[int, int]] = {}
-    for line in (REAL / "sacct.txt").read_text().splitlines()[1:]:
-        job, _, code, *_ = line.split("|")
+    for line in (REAL / "sacct.txt").read_text().split("\n")[:-1]:
+        job, _, code, *_ = line.split("\x1f")
         left, _, right = code.partition(":")
         codes[job] = int(left or 0), int(right or 0)
     return codes
@@ -96,6 +100,43 @@ def squeue_2302(job: Json) -> Json:
         "container_id": "",
         "hold": job["priority"]["number"] == 0,
     }
+
+
+def resources_2405(resources: Json) -> Json:
+    """What a job was given, as 24.05 and later print it."""
+
+    def node(index: int, node: Json) -> Json:
+        sockets: list[Json] = [
+            {"index": int(k), "cores": [{"index": int(c), "status": [s.upper()]} for c, s in socket["cores"].items()]}
+            for k, socket in node["sockets"].items()
+        ]
+        return {
+            "index": index,
+            "name": node["nodename"],
+            "cpus": {"count": sum(len(socket["cores"]) for socket in sockets), "used": node["cpus_used"]},
+            "memory": {"used": node["memory_used"], "allocated": node["memory_allocated"]},
+            "sockets": sockets,
+        }
+
+    kinds = ["CPU", "CORE", "MEMORY"]
+    nodes = [node(index, found) for index, found in enumerate(resources.get("allocated_nodes", ()))]
+    if not nodes:
+        return {"select_type": kinds, "cpus": 0, "threads_per_core": number(None)}
+    listed = {"count": len(nodes), "select_type": ["AVAILABLE"], "list": resources["nodes"], "whole": False}
+    cpus = resources["allocated_cores"]
+    told = {"select_type": kinds, "cpus": cpus, "threads_per_core": number(1)}
+    return {**told, "nodes": {**listed, "allocation": nodes}}
+
+
+def scontrol(text: str, version: str) -> str:
+    """What `scontrol --oneliner show job` of a version prints."""
+    if version < "20.11":
+        text = re.sub(r" Scheduler=\S+", "", text)
+    if version >= "23.02":
+        text = re.sub(r" TRES=(\S+)", r" ReqTRES=\1 AllocTRES=\1", text)
+    if version >= "24.11":
+        text = re.sub(r" Power=\S*", "", text)
+    return text
 
 
 def squeue_2311(job: Json) -> Json:
@@ -169,7 +210,6 @@ def sacct_2311(job: Json, codes: dict[str, tuple[int, int]]) -> Json:
         "state": {"current": [job["state"]["current"]], "reason": job["state"]["reason"]},
         "exit_code": exit_code(*codes.get(text_id(job), (0, 0)), pending=pending),
         "derived_exit_code": exit_code(0, 0, pending=pending),
-        "restart_cnt": 0,
         "steps": [step(one) for one in job["steps"]],
         "submit_line": "",
     }
@@ -191,7 +231,9 @@ def main() -> None:
     """Writes one folder for each version."""
     queue, accounting = (REAL / "squeue.json").read_text(), (REAL / "sacct.json").read_text()
     jobs, past, codes = json.loads(queue)["jobs"], json.loads(accounting)["jobs"], text_codes()
-    write("21.08", {"squeue": older(queue), "sacct": older(accounting)})
+    for version, release in OLDEST.items():
+        write(version, release, {})
+    write("21.08", "21.08.8-2", {"squeue": older(queue), "sacct": older(accounting)})
     shapes = {
         "23.02": ("23.02.8", "v0.0.39", squeue_2302, sacct_2302),
         **{version: (*names, squeue_2311, sacct_2311) for version, names in {**NEWER, **NEWEST}.items()},
@@ -199,19 +241,26 @@ def main() -> None:
     for version, (release, parser, queue_job, past_job) in shapes.items():
         end: Json = {"warnings": [], "errors": []}
         queued, ended = [queue_job(job) for job in jobs], [past_job(job, codes) for job in past]
+        if version >= "24.05":
+            queued = [{**job, "job_resources": resources_2405(job.get("job_resources", {}))} for job in queued]
         if version in NEWEST:
             for job in queued:
                 job["step_id"] = {"job_id": number(job["job_id"]), "step_id": "TBD"}
                 job["stdout_expanded"] = job["standard_output"]
         squeue = {"jobs": queued, "meta": meta(release, parser, "squeue"), **end}
         sacct = {"jobs": ended, "meta": meta(release, parser, "sacct"), **end}
-        write(version, {"squeue": squeue, "sacct": sacct})
+        write(version, release, {"squeue": squeue, "sacct": sacct})
 
 
-def write(version: str, outputs: Json) -> None:
+def write(version: str, release: str, outputs: Json) -> None:
     """Writes one version's files."""
     folder = HERE / version
     folder.mkdir(exist_ok=True)
+    (folder / "MADE").write_text(f"Made by {Path(__file__).name} from 22.05: no Slurm {version} printed this.\n")
+    (folder / "version.txt").write_text(f"slurm {release}\n")
+    for name in ("squeue.txt", "sacct.txt"):
+        (folder / name).write_text((REAL / name).read_text())
+    (folder / "scontrol.txt").write_text(scontrol((REAL / "scontrol.txt").read_text(), version))
     for name, output in outputs.items():
         (folder / f"{name}.json").write_text(json.dumps(output, ensure_ascii=False) + "\n")
 

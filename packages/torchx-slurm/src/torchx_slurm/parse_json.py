@@ -44,10 +44,12 @@ def _jobs(text: str | bytes) -> list[dict[str, Any]]:
 def _squeue_row(job: dict[str, Any]) -> SlurmRow:
     code, signal = _exit_code(job.get("exit_code"))
     het, array = _number(job.get("het_job_id")), _number(job.get("array_job_id"))
-    part = job.get("het_job_offset") if het else job.get("array_task_id") if array else 0
+    part = _number(job.get("het_job_offset")) if het else 0
+    if array:
+        part = _task(job.get("array_task_id"), job.get("array_task_string"))
     return SlurmRow(
         app_id=str(het or array or _number(job["job_id"])),
-        part=_number(part) or 0,
+        part=part or 0,
         states=_words(job.get("job_state")),
         reason=_text(job.get("state_reason")),
         nodes=_text(job.get("nodes")),
@@ -64,12 +66,14 @@ def _sacct_row(job: dict[str, Any]) -> SlurmRow:
     code, signal = _exit_code(job.get("exit_code"))
     state, het, array = _object(job.get("state")), _object(job.get("het")), _object(job.get("array"))
     whole = _number(het.get("job_id")) or _number(array.get("job_id"))
-    part = het.get("job_offset") if _number(het.get("job_id")) else array.get("task_id") if whole else 0
+    part = _number(het.get("job_offset")) if _number(het.get("job_id")) else 0
+    if _number(array.get("job_id")):
+        part = _task(array.get("task_id"), array.get("task"))
     restarts = _number(job.get("restart_cnt"))
     nodes = _text(job.get("nodes"))
     return SlurmRow(
         app_id=str(whole or _number(job["job_id"])),
-        part=_number(part) or 0,
+        part=part or 0,
         states=_words(state.get("current")),
         reason=_text(state.get("reason")),
         nodes="" if nodes == "None assigned" else nodes,
@@ -88,6 +92,12 @@ def _step(step: dict[str, Any]) -> SlurmStep:
         name = name.get("step_id")
     words = _words(step.get("state"))
     return SlurmStep(str(name).rpartition(".")[2], words[0] if words else "", code, signal)
+
+
+def _task(number: object, numbers: object) -> int | None:
+    """The number of an array's task; of several that wait as one, such as ``1-2%1``, the first."""
+    found = _number(number)
+    return _number(_text(numbers).lstrip("[").partition("-")[0].partition(",")[0]) if found is None else found
 
 
 def _object(value: object) -> dict[str, Any]:
@@ -125,4 +135,5 @@ def _exit_code(value: object) -> tuple[int | None, int]:
         return (None, 0) if status is None else (status >> 8, status & 0x7F)
     signal = _object(value.get("signal"))
     number = _number(signal.get("signal_id")) or _number(signal.get("id")) or 0
-    return _number(value.get("return_code")), number
+    code = _number(value.get("return_code"))
+    return (0 if code is None and number else code), number  # as `0:9` is in the fixed formats
