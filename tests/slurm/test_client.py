@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,7 +236,8 @@ def test_list_joins_both_sides(commands: Commands, client: SlurmClient) -> None:
         "8": AppState.PENDING,
         "9": AppState.RUNNING,
     }
-    assert "--me" in commands.calls("squeue")[0]
+    for name in ("squeue", "sacct"):
+        assert f"--user={pwd.getpwuid(os.getuid()).pw_name} " in commands.calls(name)[0]
     assert "now-14days" in commands.calls("sacct")[0]
 
 

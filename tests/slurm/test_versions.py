@@ -33,6 +33,7 @@ case " $* " in
   echo "$name: unrecognized option '--json'" >&2
   exit 1
   ;;
+*" --me "*) echo "$name: unrecognized option '--me'" >&2; exit 1 ;;
 esac
 exec cat {data}/$name.txt
 """

@@ -78,8 +78,7 @@ class SlurmClient(BatchSystem):
 
     def find(self, key: str) -> list[str]:
         """The jobs with a key, by their comment or the path of their script; of ended ones, what accounting has."""
-        rows = parse_text.parse_squeue(self._run(_squeue("--me")).text)
-        found = {row.app_id for row in rows if _has_key(row, key)}
+        found = {row.app_id for row in self._own_live() if _has_key(row, key)}
         return sorted(found or self._find_ended(key), key=int)
 
     def query(self, app_ids: Sequence[str]) -> dict[str, BatchJob]:
@@ -116,7 +115,7 @@ class SlurmClient(BatchSystem):
         except (SlurmError, TransientError) as error:  # no accounting, or not now
             _warn(error)
             past = []
-        known = grouped(parse_text.parse_squeue(self._run(_squeue("--me")).text))
+        known = grouped(self._own_live())
         for app_id, ended in grouped(past).items():
             known[app_id] = merged(known.get(app_id, []), ended, live_known=True)
         return [to_job(known[app_id]) for app_id in sorted(known, key=int, reverse=True)]
@@ -168,6 +167,13 @@ class SlurmClient(BatchSystem):
         if result.returncode:
             return [], "" if UNKNOWN_JOB.search(result.stderr) else error_of("squeue", result).message
         return parse_text.parse_squeue(result.text), ""
+
+    def _own_live(self) -> list[SlurmRow]:
+        """What slurmctld knows of the user's jobs."""
+        result = self._try(_own(*_squeue()))
+        if result.returncode:
+            raise error_of("squeue", result)
+        return parse_text.parse_squeue(result.text)
 
     def _takes_json(self, app_ids: Sequence[str]) -> bool:
         return len(app_ids) <= JSON_AT_MOST and self.version() >= JSON_SINCE
@@ -234,9 +240,7 @@ class SlurmClient(BatchSystem):
         return {found[0] for found in ids if found}
 
     def _sacct(self, options: Sequence[str], *, own: bool = False) -> CommandResult:
-        # root sees everybody's
-        whose = ["sh", "-c", 'exec sacct --user="$(id -un)" "$@"', "sh"] if own else ["sacct"]
-        result = self._try([*whose, *options])
+        result = self._try(_own("sacct", *options) if own else ["sacct", *options])
         if result.returncode == 127 and own:
             raise missing("sacct", self.commands.host)
         if result.returncode or NO_ACCOUNTING.search(result.stderr):
@@ -269,6 +273,11 @@ def _warn(error: TorchXError) -> None:
 
 def _squeue(*filters: str) -> list[str]:
     return ["squeue", "--all", "--states=all", "--noheader", f"--format={parse_text.SQUEUE_FORMAT}", *filters]
+
+
+def _own(program: str, *options: str) -> list[str]:
+    """A command about the user's jobs: root would see everybody's, and not every version has `--me`."""
+    return ["sh", "-c", 'exec "$0" --user="$(id -un)" "$@"', program, *options]
 
 
 def _has_key(row: SlurmRow, key: str) -> bool:
