@@ -120,7 +120,7 @@ def _memory(folder: Path) -> Row:
     job = Path(request.folder)
     job.mkdir(parents=True)
     (job / "job.json").write_text(json.dumps(request.record()))
-    Registry("slurm").submitted(request.key, "7", folder=str(job), host=None)
+    Registry("slurm").submitted(request.key, "7", folder=str(job))
 
     def peak(lines: int) -> float:
         block = b"a line of a training job, as long as they usually are: loss=0.1234 step=100000\n" * lines

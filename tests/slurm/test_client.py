@@ -436,3 +436,19 @@ def test_submission_and_questions_over_ssh(commands: Commands, monkeypatch: pyte
     commands.answer("scancel")
     later.delete(app_id)
     assert not folder.exists()
+
+
+def test_logs_are_read_where_slurm_s_commands_are_missing(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a job that was submitted from another machine with the same home folder."""
+    commands.answer("sbatch", "7\n")
+    info = dryrun()
+    create_scheduler("session").schedule(info)
+    log = Path(info.request.folder) / "logs" / "worker" / "0"
+    log.mkdir(parents=True)
+    (log / "stdout.log").write_text("hello\n")
+    (log / "state").write_text("start 0 n1 100\nend 0 0 160\n")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    later = create_scheduler("another")
+    assert [*later.log_iter("7", "worker", should_tail=True)] == ["hello\n"]

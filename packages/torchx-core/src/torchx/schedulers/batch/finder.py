@@ -121,7 +121,12 @@ class JobFinder:
         """
         place = None
         if not self._registry.is_deleted(app_id, site):
-            job = ask()
+            try:
+                job = ask()
+            except TorchXError:  # its files can be read all the same
+                if not self.is_known(app_id, site):
+                    raise
+                job = None
             place = self.place(app_id, site, job)
             if place is None and job is not None:
                 raise nothing_to_read(app_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from torchx.errors import TransientError
+from torchx.errors import TorchXError, TransientError
 from torchx.schedulers.api import Stream
 from torchx.schedulers.batch.logs import NOTE_AGE, MergedSource, RemoteLogs, ReplicaFile, has_ended
 from torchx.schedulers.batch.place import may_restart, role_of
@@ -72,7 +72,7 @@ class JobLogs:
         try:
             if not self._ended():
                 return False
-        except TransientError:
+        except TorchXError:
             return False
         states = [os.path.join(replica_folder(role, k), STATE_FILE) for role, k in replicas_of(self._place.record)]
         return not self._place.files.read(self._place.folder, states)
