@@ -87,6 +87,16 @@ def test_submission_waits_for_a_controller_that_comes_back(slurm: SlurmCluster, 
     assert [*slurm_jobs.new()] == [app_id]
 
 
+def test_id_that_a_killed_controller_forgot_is_not_given_again(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
+    """A condition of all tests here: nodes refuse a job whose id they have seen end, and lists would mix the two up."""
+    forgotten_ids = [slurm_jobs.run("true") for _ in range(2)]
+    slurm.kill("slurmctld")
+    slurm.repair()
+    app_id = slurm_jobs.run("echo hello")
+    assert int(app_id) > max(map(int, forgotten_ids))
+    assert slurm_jobs.lines(app_id) == ["hello\n"]
+
+
 def test_submission_gives_up_in_the_end_and_leaves_no_job(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
     info = slurm_jobs.dryrun(slurm_jobs.app(slurm_jobs.role("sleep 600")))
     slurm.kill("slurmctld", signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -236,6 +237,26 @@ def test_cancel_ends_in_its_time_whatever_the_batch_system_does(
         with pytest.raises(TransientError, match="no answer"):
             jobs.scheduler.cancel(app_id)
         assert time.monotonic() - began < 5
+    jobs.scheduler.cancel(app_id)
+    jobs.end(app_id)
+
+
+def test_cancel_counts_its_time_from_the_beginning(root: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not from the first failure, which is slow to come."""
+    app_id = jobs.run("sleep 600")
+
+    def refuse(system: BatchSystem, app_id: str) -> None:
+        with contextlib.suppress(TransientError):
+            system.commands.run(["sleep", "1.5"])
+        raise TransientError("no answer")
+
+    with monkeypatch.context() as slow:
+        slow.setattr("torchx.schedulers.batch.scheduler.CANCEL_TIMEOUT", 3.0)
+        slow.setattr("tests.core.batch.folder_batch.FolderBatch.cancel", refuse)
+        began = time.monotonic()
+        with pytest.raises(TransientError, match="no answer"):
+            jobs.scheduler.cancel(app_id)
+        assert time.monotonic() - began < 4
     jobs.scheduler.cancel(app_id)
     jobs.end(app_id)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from torchx.errors import TransientError
 
 TYPE_CHECKING = False
@@ -38,4 +40,9 @@ def cancel_within(left: Callable[[], float], system: BatchSystem, app_id: str) -
             told = error
             raise
 
-    retry(attempt, transient=(TransientError,), total_timeout=left())
+    retry(
+        attempt,
+        transient=lambda error: isinstance(error, TransientError) and left() > 0,
+        total_timeout=None,  # which would count from the first failure
+        sleep=lambda seconds: time.sleep(min(seconds, left())),
+    )
