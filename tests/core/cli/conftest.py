@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.core.cli.support import TORCHX, Cli, FarJobs, Outcome, Site
+from tests.installed import forget_modules
 from torchx.cli.main import main
 from torchx.plugins.manager import reset_plugin_manager
 
@@ -71,16 +72,16 @@ def torchx() -> Cli:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An empty folder of installed distributions."""
+    # A thread of an earlier test may have imported something after that test's end.
+    forget_modules(tmp_path_factory.getbasetemp())
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
     yield Site(folder)
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(folder)):
-            del sys.modules[name]
+    forget_modules(folder)
 
 
 @pytest.fixture

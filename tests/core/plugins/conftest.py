@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.installed import forget_modules
 from torchx.plugins import PluginManager, get_plugin_manager, reset_plugin_manager
 from torchx.plugins._registry import STORE
 
@@ -99,7 +100,7 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+def site(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """An empty site folder on ``sys.path``; all that tests import from it is forgotten afterwards."""
     folder = tmp_path / "site"
     folder.mkdir()
@@ -110,12 +111,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(work)
     monkeypatch.syspath_prepend(str(folder))
-    before = set(sys.modules)
+    # A thread of an earlier test may have imported something after that test's end.
+    forget_modules(tmp_path_factory.getbasetemp())
     registered = set(STORE.modules())
     yield Site(folder)
-    # Listed before any is forgotten: a namespace package asks its parent for its path.
-    for name in [name for name in set(sys.modules) - before if _is_below(sys.modules[name], str(folder))]:
-        del sys.modules[name]
+    forget_modules(folder)
     for name in set(STORE.modules()) - registered:
         STORE.discard(name)
     reset_plugin_manager()
@@ -123,8 +123,3 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def _identifier(name: str) -> str:
     return name.replace("-", "_").replace(".", "_")
-
-
-def _is_below(module: object, folder: str) -> bool:
-    places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-    return any(place.startswith(folder) for place in places)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.core.plugins.conftest import Site
+from tests.installed import forget_modules
 from torchx.plugins.manager import reset_plugin_manager
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.syspath_prepend(site)
     reset_plugin_manager()
     yield "acme"
-    sys.modules.pop("acme_tracking", None)
+    forget_modules(site)
     reset_plugin_manager()
 
 
