@@ -100,13 +100,15 @@ class EngineProcess:
 
     Args:
         home: the folder; its path is short, since sockets lie in it.
+        bridge: the bridge of its default network, without which BuildKit runs no programs; by default there is none.
 
     Attributes:
         host: its address.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, bridge: str = "none") -> None:
         self._home = home
+        self._bridge = bridge
         self._containerd: subprocess.Popen[bytes] | None = None
         self._dockerd: subprocess.Popen[bytes] | None = None
         self.host = f"unix://{home}/socket"
@@ -121,7 +123,7 @@ class EngineProcess:
             self._containerd = self._run(_containerd_command(self._home))
             self._await("containerd", self._containerd, (self._home / "containerd.sock").exists)
         probe = installed_clients()[0]
-        self._dockerd = self._run(_command(self._home))
+        self._dockerd = self._run(_command(self._home, self._bridge))
         self._await("dockerd", self._dockerd, lambda: probe.run(self.host, "version").returncode == 0)
 
     def kill(self) -> None:
@@ -165,15 +167,18 @@ class EngineProcess:
 
 
 @contextlib.contextmanager
-def engine_process() -> Iterator[EngineProcess]:
+def engine_process(bridge: str = "none") -> Iterator[EngineProcess]:
     """Starts an engine, and stops it at the end.
+
+    Args:
+        bridge: as for `EngineProcess`.
 
     Raises:
         EngineError: it does not start.
     """
     # Not in pytest's folder: a socket's path is short.
     with tempfile.TemporaryDirectory(prefix="docker-") as folder:
-        engine = EngineProcess(Path(folder))
+        engine = EngineProcess(Path(folder), bridge)
         try:
             engine.start()
             yield engine
@@ -182,10 +187,28 @@ def engine_process() -> Iterator[EngineProcess]:
 
 
 @contextlib.contextmanager
-def running_engine() -> Iterator[str]:
+def running_engine(bridge: str = "none") -> Iterator[str]:
     """As `engine_process`; yields the engine's address."""
-    with engine_process() as engine:
+    with engine_process(bridge) as engine:
         yield engine.host
+
+
+@contextlib.contextmanager
+def own_bridge() -> Iterator[str]:
+    """A bridge with a few addresses, for an engine's default network; yields its name.
+
+    Raises:
+        EngineError: it can't be made.
+    """
+    name, address = f"txb{os.getpid()}", f"10.213.{os.getpid() % 256}.1/24"
+    for command in ("link", "add", name, "type", "bridge"), ("address", "add", address, "dev", name):
+        done = subprocess.run(["ip", *command], capture_output=True, text=True, timeout=STOP_LIMIT, check=False)
+        if done.returncode:
+            raise EngineError(f"`ip {' '.join(command)}` failed: {done.stderr}")
+    try:
+        yield name
+    finally:
+        subprocess.run(["ip", "link", "del", name], capture_output=True, timeout=STOP_LIMIT, check=False)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -213,12 +236,12 @@ def _containerd_command(home: Path) -> list[str]:
     ]
 
 
-def _command(home: Path) -> list[str]:
+def _command(home: Path, bridge: str) -> list[str]:
     config = home / "config.json"  # not the machine's
     config.write_text("{}")
     return [
         *(_daemon("dockerd"), "--host", f"unix://{home}/socket", "--containerd", f"{home}/containerd.sock"),
         *("--data-root", f"{home}/data", "--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid"),
         *("--config-file", str(config)),
-        *("--bridge", "none", "--iptables=false", "--live-restore"),
+        *("--bridge", bridge, "--iptables=false", "--live-restore"),
     ]

@@ -26,7 +26,6 @@ from torchx_docker.workspace.look import Look
 from torchx_docker.workspace.memory import KEEP, Memory
 from torchx_docker.workspace.oci_workspace import OciWorkspaceMixin
 from torchx_docker.workspace.options import platform_option
-from torchx_docker.workspace.recipe import uses_image
 from torchx_docker.workspace.tarstream import Contents
 
 if TYPE_CHECKING:
@@ -137,21 +136,6 @@ def test_the_older_method_can_be_overridden(tmp_path: Path) -> None:
     role = role_of("a", tmp_path)
     Older().build_workspaces([role], {})
     assert role.image == f"built from {tmp_path}"
-
-
-@pytest.mark.parametrize(
-    ("dockerfile", "uses"),
-    [
-        (b"ARG IMAGE\nFROM $IMAGE\n", True),
-        (b"FROM ${IMAGE}", True),
-        (b"FROM ${IMAGE:-x}", True),
-        (b"FROM python", False),
-        (b"FROM $IMAGES", False),
-        (b"# IMAGE\nFROM x", False),
-    ],
-)
-def test_dockerfiles_that_use_the_base_image(dockerfile: bytes, uses: bool) -> None:
-    assert uses_image(dockerfile) is uses
 
 
 # -- output ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchx.workspace.errors import WorkspaceError
 from torchx_docker.connection import EngineError, engine_errors
-from torchx_docker.workspace.engine_images import image_id
+from torchx_docker.workspace.engine_images import ensure_base, image_id
 from torchx_docker.workspace.recipe import Hashed, context_pieces
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ def _post(engine: Engine, recipe: Recipe, context: Iterable[bytes]) -> Any:
     The SDK's own method can't ask for BuildKit.
     """
     api = engine.client.api
+    builder = preferred_builder(engine)
+    if builder == BUILDKIT and recipe.frontend:
+        ensure_base(engine, recipe.frontend, "", quiet=True)  # it can't log in without a session, either
     params = {
         "t": recipe.name,
         "dockerfile": recipe.dockerfile_name,
@@ -90,7 +93,7 @@ def _post(engine: Engine, recipe: Recipe, context: Iterable[bytes]) -> Any:
         "labels": json.dumps(dict(recipe.labels)),
         "rm": "1",
         "forcerm": "1",
-        "version": preferred_builder(engine),
+        "version": builder,
         **({"platform": recipe.platform} if recipe.platform else {}),
     }
     headers = {"Content-Type": "application/x-tar", **_registry_credentials(recipe)}

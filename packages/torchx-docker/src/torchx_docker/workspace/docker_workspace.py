@@ -41,7 +41,8 @@ class DockerWorkspaceMixin(WorkspaceMixin[dict[str, tuple[str, str]]]):
     ``.torchxignore`` excludes is left out.
 
     Built images are tagged ``torchx-workspace:<hash>``, by all that goes into them: where there is one already, nothing
-    is built. The base image is pulled only if the engine does not have it.
+    is built. The base image, and what else a ``Dockerfile.torchx`` builds on, is pulled only if the engine does not
+    have it.
 
     Args:
         docker_client: a client for the engine; by default the one that Docker's own command line would use is connected
@@ -148,15 +149,20 @@ class DockerWorkspaceMixin(WorkspaceMixin[dict[str, tuple[str, str]]]):
     def _build_look(self, image: str, workspace: str, look: Look, cfg: Mapping[str, CfgVal]) -> str:
         from torchx_docker.workspace.build import build
         from torchx_docker.workspace.engine_images import ensure_base, inspect_image
-        from torchx_docker.workspace.recipe import make_recipe, uses_image
+        from torchx_docker.workspace.recipe import make_recipe, needed_images
 
         quiet, platform = bool(cfg.get("quiet")), platform_option(cfg)
         dockerfile = look.read_dockerfile()
-        base = ""
-        if dockerfile is None or uses_image(dockerfile):
-            base = ensure_base(self._image_engine, image, platform, quiet=quiet)
+        arguments = {"IMAGE": image, "WORKSPACE": workspace}
+        # With our credentials: BuildKit would ask for them in a session, which is a server on this side.
+        bases = [
+            ensure_base(
+                self._image_engine, needed.name, platform if needed.platform is None else needed.platform, quiet=quiet
+            )
+            for needed in needed_images(dockerfile, arguments)
+        ]
         recipe = make_recipe(
-            dockerfile, look, image=image, base=base, workspace=workspace, platform=platform, labels=image_labels()
+            dockerfile, look, bases=bases, arguments=arguments, platform=platform, labels=image_labels()
         )
         known = inspect_image(self._image_engine, recipe.name)
         if known:

@@ -7,11 +7,12 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from torchx_docker.workspace.dockerfile import BaseImage, base_images, frontend
 from torchx_docker.workspace.memory import Memory
 from torchx_docker.workspace.tarstream import extra_file, extra_folder, tar_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torchx_docker.workspace.look import Look
     from torchx_docker.workspace.tarstream import Contents
@@ -35,6 +36,7 @@ class Recipe(NamedTuple):
 
     Attributes:
         dockerfile: the path of the workspace's own Dockerfile; empty generates one.
+        frontend: the image of the program that BuildKit reads it with; empty for its own.
         arguments: the build arguments.
         labels: of the image.
         platform: the platform; empty for the engine's own.
@@ -45,6 +47,7 @@ class Recipe(NamedTuple):
     """
 
     dockerfile: str
+    frontend: str
     arguments: Mapping[str, str]
     labels: Mapping[str, str]
     platform: str
@@ -79,13 +82,26 @@ def uses_image(dockerfile: bytes) -> bool:
     return bool(_USES_IMAGE.search(dockerfile))
 
 
+def needed_images(dockerfile: bytes | None, arguments: Mapping[str, str]) -> list[BaseImage]:
+    """The images that have to be there, and are part of what is built.
+
+    Args:
+        dockerfile: what the workspace's ``Dockerfile.torchx`` says; None where there is none.
+        arguments: the build arguments.
+    """
+    image = BaseImage(arguments["IMAGE"])
+    if dockerfile is None:
+        return [image]
+    found = base_images(dockerfile, arguments)
+    return [image, *found] if image not in found and uses_image(dockerfile) else found
+
+
 def make_recipe(
     dockerfile: bytes | None,
     look: Look,
     *,
-    image: str,
-    base: str,
-    workspace: str,
+    bases: Sequence[str],
+    arguments: Mapping[str, str],
     platform: str,
     labels: Mapping[str, str],
 ) -> Recipe:
@@ -94,18 +110,17 @@ def make_recipe(
     Args:
         dockerfile: what its ``Dockerfile.torchx`` says; None where there is none.
         look: the workspace.
-        image: the base image's name.
-        base: its id in the engine; empty where the Dockerfile does not use it.
-        workspace: the workspace's path, for the build argument.
+        bases: the ids of the images that it builds on.
+        arguments: the build arguments ``IMAGE`` and ``WORKSPACE``.
         platform: the image's platform; empty for the engine's own.
         labels: of the image.
 
     Raises:
         WorkspaceError: the workspace can't be read.
     """
-    shown_path = workspace if dockerfile is not None and _USES_WORKSPACE.search(dockerfile) else ""
+    shown_path = arguments["WORKSPACE"] if dockerfile is not None and _USES_WORKSPACE.search(dockerfile) else ""
     kind = "" if dockerfile is None else _OWN_NAME
-    parts = [kind, base, platform, shown_path, sorted(labels.items())]
+    parts = [kind, [*bases], platform, shown_path, sorted(labels.items())]
     identity = json.dumps(parts).encode()
     memory = Memory("docker", [identity.decode(), look.key])
     seen, kept = look.fingerprint, memory.recall()
@@ -113,8 +128,8 @@ def make_recipe(
         digest = str(kept["digest"])
     else:
         digest = Hashed(identity, context_pieces(kind, look.contents)).drain()
-    arguments = {"IMAGE": image, "WORKSPACE": workspace}
-    return Recipe(kind, arguments, labels, platform, identity, digest, seen, memory)
+    reader = frontend(dockerfile) if dockerfile else ""
+    return Recipe(kind, reader, arguments, labels, platform, identity, digest, seen, memory)
 
 
 class Hashed:
