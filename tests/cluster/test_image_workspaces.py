@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 import requests
 
 from tests.cluster.images import checked, described, import_image, root_archive, run_image, tree_with_modes, unpacked
+from tests.docker.clones import clone
 from torchx.errors import TorchXError, UsageError
 from torchx.specs.api import AppDef, Role, Workspace
 from torchx.testing.trees import TREE, make_tree
@@ -352,15 +352,44 @@ def test_pushed_images_have_the_tag_of_their_content(world: World, archive: Path
     world.docker("rmi", "-f", one)
     assert run_image(world.client, world.host, one, "./run.sh") == "ran\n"
     # Another clone of the same files, with other times, on a machine that remembers nothing.
-    again = source.parent / "again"
-    make_tree(again, {})
-    checked_copy(source, again)
-    assert built(DockerWorkspaceMixin(), base, again, cfg) == one
+    clone(source, source.parent / "again")
+    assert built(DockerWorkspaceMixin(), base, source.parent / "again", cfg) == one
 
 
-def checked_copy(source: Path, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, symlinks=True, copy_function=shutil.copy)
+@pytest.mark.parametrize("kind", [DockerWorkspaceMixin, OciWorkspaceMixin])
+def test_the_umask_of_who_cloned_is_not_in_an_image(
+    world: World, archive: Path, source: Path, kind: type[WorkspaceMixin[Any]]
+) -> None:
+    base = base_image(world, archive, "plain", "WORKDIR /srv/app")
+    clones = [source.parent / umask for umask in ("022", "002")]
+    for folder in clones:
+        clone(source, folder, int(folder.name, 8))
+    assert [oct((folder / "train.py").stat().st_mode & 0o777) for folder in clones] == ["0o644", "0o664"]
+    assert len({built(kind(), base, folder, {}) for folder in clones}) == 1
+
+
+@pytest.mark.parametrize("kind", [DockerWorkspaceMixin, OciWorkspaceMixin])
+def test_python_never_runs_the_code_of_a_former_image(
+    world: World, archive: Path, source: Path, tmp_path: Path, kind: type[WorkspaceMixin[Any]]
+) -> None:
+    """Compiled code is good for a source file of the same time and size: what an image and a volume keep of it."""
+    base = base_image(world, archive, "plain", "WORKDIR /srv/app")
+    caches = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path / "volume")}
+
+    def run(text: str) -> str:
+        (source / "answer.py").write_text(text)
+        image = built(kind(), base, source, {})
+        if kind is OciWorkspaceMixin:
+            world.docker("pull", "-q", image)
+        with unpacked(world.client, world.host, image, "/srv/app", tmp_path / "unpacked") as folder:
+            command = [sys.executable, "-c", "import answer; print(answer.VALUE)"]
+            return subprocess.run(
+                command, cwd=folder, env=caches, capture_output=True, text=True, timeout=60, check=True
+            ).stdout
+
+    assert run("VALUE = 'old'\n") == "old\n"
+    assert [*(tmp_path / "volume").rglob("answer*.pyc")]
+    assert run("VALUE = 'new'\n") == "new\n"
 
 
 def test_oci_images_depend_on_nothing_but_what_is_in_them(
@@ -368,7 +397,7 @@ def test_oci_images_depend_on_nothing_but_what_is_in_them(
 ) -> None:
     base = base_image(world, archive, "plain", "WORKDIR /srv/app")
     one = built(OciWorkspaceMixin(), base, source, {})
-    checked_copy(source, tmp_path / "again")
+    clone(source, tmp_path / "again")
     monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "other home"))
     blobs = world.registry.blobs()
     assert built(OciWorkspaceMixin(), base, tmp_path / "again", {}) == one

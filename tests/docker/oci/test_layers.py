@@ -9,6 +9,7 @@ import io
 import json
 import os
 import tarfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torchx.specs.api import Workspace
+from tests.docker.clones import clone
 from torchx.testing.trees import TREE, make_tree
 from torchx.workspace.errors import WorkspaceError
 from torchx.workspace.projects import resolve_projects
@@ -24,7 +26,15 @@ from torchx_docker.oci import layer as layers
 from torchx_docker.oci.errors import RegistryError
 from torchx_docker.oci.folders import Place, find_place
 from torchx_docker.oci.layer import make_layer
-from torchx_docker.workspace.tarstream import FIXED_TIME, Contents, FolderOwner, look, tar_pieces
+from torchx_docker.workspace.tarstream import (
+    FIXED_TIME,
+    Contents,
+    FolderOwner,
+    image_mode,
+    look,
+    source_time,
+    tar_pieces,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +80,8 @@ def test_an_archive_has_all_and_nothing_of_who_made_it(source: Path) -> None:
     }
     assert {*found} == {"srv", *(f"srv/app/{name}" for name in names)}
     own = [member for name, member in found.items() if name != "srv"]
-    assert {(member.uid, member.gid, member.mtime, member.uname) for member in own} == {(0, 0, FIXED_TIME, "")}
+    assert {(member.uid, member.gid, member.uname) for member in own} == {(0, 0, "")}
+    assert {member.mtime for member in own if not member.name.endswith(".py")} == {FIXED_TIME}
     assert found["srv/app/run.sh"].mode == 0o751  # set-user-id stays behind
     assert found["srv/app/link"].linkname == "pkg/module.py"
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
@@ -79,12 +90,41 @@ def test_an_archive_has_all_and_nothing_of_who_made_it(source: Path) -> None:
         assert large.read() == b"x" * (3 << 20)
 
 
-def test_the_same_files_make_the_same_bytes(source: Path, tmp_path: Path) -> None:
-    import shutil
+@pytest.mark.parametrize("umask", [0o022, 0o002], ids=["022", "002"])
+def test_the_same_files_make_the_same_bytes(source: Path, tmp_path: Path, umask: int) -> None:
+    clone(source, tmp_path / "one", 0o022)
+    clone(source, tmp_path / "other", umask)
+    once = b"".join(tar_pieces(contents_of(tmp_path / "one")))
+    assert b"".join(tar_pieces(contents_of(tmp_path / "other"))) == once
+    (tmp_path / "other" / "run.sh").chmod(0o644)
+    assert b"".join(tar_pieces(contents_of(tmp_path / "other"))) != once
 
-    once = b"".join(tar_pieces(contents_of(source)))
-    shutil.copytree(source, tmp_path / "again", symlinks=True, copy_function=shutil.copy)
-    assert b"".join(tar_pieces(contents_of(tmp_path / "again"))) == once
+
+@pytest.mark.parametrize(
+    ("mode", "kept"),
+    [(0o664, 0o644), (0o775, 0o755), (0o660, 0o640), (0o666, 0o666), (0o777, 0o777), (0o600, 0o600), (0o444, 0o444)],
+)
+def test_modes(mode: int, kept: int) -> None:
+    assert image_mode(mode) == kept
+
+
+def test_times_of_python_files_tell_their_contents_apart(tmp_path: Path) -> None:
+    large = b"#" * (1 << 20)
+    folder = tmp_path / "times"
+    make_tree(folder, {"a.py": b"x = 1", "sub/b.py": b"x = 1", "c.py": b"x = 2", "d.txt": b"x = 2", "e.py": large})
+    archive = b"".join(tar_pieces(contents_of(folder)))
+    times = {name: member.mtime for name, member in members(archive).items()}
+    assert times["a.py"] == times["sub/b.py"] != times["c.py"]
+    assert times["d.txt"] == times["sub"] == FIXED_TIME
+    # The same on every machine and for ever: other values would be other images.
+    assert times["a.py"] == FIXED_TIME + zlib.crc32(b"x = 1") % 2**30
+    assert times["e.py"] == FIXED_TIME + zlib.crc32(large) % 2**30
+
+
+@given(st.binary(max_size=64))
+def test_times_of_python_files_are_past(content: bytes) -> None:
+    assert FIXED_TIME <= source_time([content]) < 1_400_000_000
+    assert source_time([content[:10], content[10:]]) == source_time([content])
 
 
 def test_pieces_stay_small(source: Path) -> None:
@@ -114,9 +154,7 @@ def test_layers(source: Path, compression: str) -> None:
 
 
 def test_layers_without_the_fast_library(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import zlib
-
-    monkeypatch.setattr(layers, "_zlib", lambda: zlib)
+    monkeypatch.setattr(layers, "fast_zlib", lambda: zlib)
     layer = make_layer(tar_pieces(contents_of(source)), "gzip")
     assert gzip.decompress(b"".join(layer.read_from(0))) == b"".join(tar_pieces(contents_of(source)))
 

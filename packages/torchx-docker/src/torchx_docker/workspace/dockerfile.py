@@ -103,7 +103,6 @@ def _from(rest: str, known: Mapping[str, str]) -> _Stage:
     words = [word for word in rest.split() if not word.startswith("--")]
     name = words[2].lower() if len(words) > 2 and words[1].upper() == "AS" else ""
     image = _expanded(words[0].strip("\"'"), known) if words else ""
-    asked = flags.get("platform", "")
     platform = _platform(flags.get("platform", ""), known)
     return _Stage(name, [BaseImage(image, platform)] if image else [])
 

@@ -1,6 +1,7 @@
 """A workspace as a tar archive, piece by piece, always the same bytes for the same files.
 
-Names are sorted, and owner and times are fixed: an image does not depend on who builds it, when, and from which clone.
+Names are sorted, owner and times are fixed, and what of the permissions is a matter of taste is left out: an image does
+not depend on who builds it, when, and from which clone.
 """
 
 from __future__ import annotations
@@ -14,16 +15,23 @@ from torchx.workspace.errors import UnsafeWorkspaceError, WorkspaceError
 from torchx.workspace.manifest import scan
 from torchx.workspace.progress import SILENT
 from torchx.workspace.projects import source_of
+from torchx_docker.fast_zlib import fast_zlib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from torchx.workspace.manifest import FileInfo, FolderInfo, Manifest
     from torchx.workspace.progress import Progress
     from torchx.workspace.projects import Project
 
-#: The time of every entry, in seconds since the epoch: 1980-01-01, the earliest that a zip archive can tell.
+#: The time of entries, in seconds since the epoch: 1980-01-01, the earliest that a zip archive can tell.
 FIXED_TIME = 315532800
+#: Python takes compiled code for that of a source file if that has the time and the size that it had when it was
+#: compiled (https://docs.python.org/3/reference/import.html#cached-bytecode-invalidation). With one time for all, it
+#: would run old code after an edit that keeps the size, where the base image or a volume holds compiled code. So a
+#: source file's time depends on its content: it is one of so many seconds from the fixed time on, up to the year 2014.
+SOURCE_TIMES = 1 << 30
+_SOURCE = ".py"
 #: Bytes that are read from a file at a time.
 PIECE = 1 << 20
 #: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts
@@ -105,7 +113,7 @@ def tar_pieces(
     for place in sorted(folders):
         path = f"{prefix}/{place}".strip("/")
         if place:
-            yield _header(path, tarfile.DIRTYPE, mode=folders[place].mode)
+            yield _header(path, tarfile.DIRTYPE, mode=image_mode(folders[place].mode))
         yield from _entries(contents.projects, place, path, folders[place], progress)
     yield bytes(tarfile.BLOCKSIZE * 2)
 
@@ -132,12 +140,16 @@ def _entries(
         info = folder.files[name]
         assert info is not None, "a scan looks at every file"
         source = source_of(projects[info[3]], place, name)
-        small += _header(full, tarfile.REGTYPE, mode=info[0], size=info[1])
+        mode = image_mode(info[0])
         if info[1] < PIECE:
-            small += b"".join(_file_pieces(source, info))
+            content = b"".join(_file_pieces(source, info))
+            changed = source_time([content]) if name.endswith(_SOURCE) else FIXED_TIME
+            small += _header(full, tarfile.REGTYPE, mode=mode, size=info[1], changed=changed)
+            small += content
             small += _padding(info[1])
         else:
-            yield bytes(small)
+            changed = source_time(_file_pieces(source, info)) if name.endswith(_SOURCE) else FIXED_TIME
+            yield bytes(small) + _header(full, tarfile.REGTYPE, mode=mode, size=info[1], changed=changed)
             yield from _file_pieces(source, info)
             small = bytearray(_padding(info[1]))
         progress.advance(1)
@@ -168,11 +180,39 @@ def _padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
+def image_mode(mode: int) -> int:
+    """The permissions in an image of a file or folder that has others here.
+
+    Whether a clone's files may be written by their group depends on the user's umask, 022 or 002. That goes unless
+    everybody may write: then somebody has said so.
+    """
+    return mode if mode & 0o002 else mode & ~0o020
+
+
+def source_time(content: Iterable[bytes]) -> int:
+    """The time that a Python source file of this content has in images, in seconds since the epoch.
+
+    Args:
+        content: its bytes, in pieces.
+    """
+    crc32, value = fast_zlib().crc32, 0
+    for piece in content:
+        value = crc32(piece, value)
+    return FIXED_TIME + value % SOURCE_TIMES
+
+
 def _header(
-    path: str, kind: bytes, *, mode: int, size: int = 0, link: str = "", owner: FolderOwner | None = None
+    path: str,
+    kind: bytes,
+    *,
+    mode: int,
+    size: int = 0,
+    link: str = "",
+    owner: FolderOwner | None = None,
+    changed: int = FIXED_TIME,
 ) -> bytes:
     info = tarfile.TarInfo(path)
-    info.type, info.mode, info.size, info.linkname, info.mtime = kind, mode, size, link, FIXED_TIME
+    info.type, info.mode, info.size, info.linkname, info.mtime = kind, mode, size, link, changed
     if owner:
         info.uid, info.gid = owner.uid, owner.gid
     return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
