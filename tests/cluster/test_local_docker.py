@@ -280,14 +280,6 @@ def _runs(jobs: Docker, app_id: str, role: str, k: int) -> int:
     return [*jobs.scheduler.log_iter(app_id, role, k)].count("run\n")
 
 
-def test_a_job_that_is_cancelled_is_not_started_again(jobs: Docker) -> None:
-    app_id = jobs.submit(jobs.role("echo run; sleep 600", num_replicas=2, max_retries=3))
-    jobs.reach(app_id, AppState.RUNNING)
-    jobs.scheduler.cancel(app_id)
-    assert jobs.end(app_id).state == AppState.CANCELLED
-    assert jobs.describe(app_id).num_restarts == 0
-
-
 OBEYS = 'trap "echo told; exit 7" {signal}; echo run; while :; do sleep 0.1; done'
 
 

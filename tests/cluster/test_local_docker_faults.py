@@ -14,8 +14,8 @@ from tests.cluster.local_docker import TIMEOUT, Docker, docker_jobs
 from torchx.runner import get_runner
 from torchx.specs import AppState, RetryPolicy
 from torchx.testing.waiting import until
-from torchx_docker.actions import replicas_of
 from torchx_docker.connection import EngineUnreachableError
+from torchx_docker.lookup import replicas_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

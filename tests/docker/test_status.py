@@ -11,7 +11,8 @@ import pytest
 from torchx.specs import AppDef, AppState, RetryPolicy, Role
 from torchx_docker.request import build_request
 from torchx_docker.retries import Plan, may_run_again, next_step
-from torchx_docker.status import Replica, app_state, by_app, described, reason, replica_of
+from torchx_docker.replica import Replica, by_app, replica_of
+from torchx_docker.status import app_state, described, reason
 
 S, F, C = AppState.SUCCEEDED, AppState.FAILED, AppState.CANCELLED
 NOW, LONG_AGO = "3 seconds ago", "2 minutes ago"

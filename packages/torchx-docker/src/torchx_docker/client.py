@@ -50,14 +50,16 @@ class Engine:
 
     # -- containers ------------------------------------------------------------------------------------------------
 
-    def containers(self, labels: Sequence[str]) -> list[dict[str, Any]]:
+    def containers(self, labels: Sequence[str], name: str = "") -> list[dict[str, Any]]:
         """The summaries of all containers, also of ended ones, in one call.
 
         Args:
             labels: ``name`` or ``name=value``; containers that have them all.
+            name: a regular expression (RE2) for their names; empty: any.
         """
+        filters = {"label": list(labels), **({"name": [name]} if name else {})}
         with self._errors("list containers"):
-            found: list[dict[str, Any]] = self.client.api.containers(all=True, filters={"label": list(labels)})
+            found: list[dict[str, Any]] = self.client.api.containers(all=True, filters=filters)
             return found
 
     def inspect(self, container: str) -> dict[str, Any] | None:
@@ -105,10 +107,21 @@ class Engine:
             created: dict[str, str] = self.client.api.create_container_from_config(dict(config), name)
             return created["Id"]
 
-    def start(self, container: str, name: str) -> None:
-        """Starts a container; nothing happens if it runs."""
-        with self._errors(f"start the container {name}"):
-            self.client.api.start(container)
+    def start(self, name: str) -> bool:
+        """Starts a container; nothing happens if it runs.
+
+        Returns:
+            False if there is none of this name.
+        """
+        try:
+            with self._errors(f"start the container {name}"):
+                self.client.api.start(name)
+        except EngineError as error:
+            # The engine says 404 also of a network or a volume that is gone.
+            if error.status == 404 and "no such container" in error.message.lower():
+                return False
+            raise
+        return True
 
     def signal(self, container: str, name: str) -> bool:
         """Sends a signal to a container's first process.
@@ -137,8 +150,12 @@ class Engine:
     def rename(self, container: str, name: str) -> bool:
         """Gives a container another name.
 
+        Args:
+            container: its id, or the name that it is expected to have.
+            name: the new one.
+
         Returns:
-            False if it has that name already, or is gone.
+            False if it has that name already, or is gone, or is not called so any more.
         """
         # 400: renaming a container with its current name (409 from some engines, which also is "name in use").
         return self._unless((400, 404, 409), "rename a container", lambda: self.client.api.rename(container, name))
@@ -228,6 +245,17 @@ class Engine:
             f"create the network {name}",
             lambda: self.client.api.create_network(name, driver="bridge", check_duplicate=True, labels=dict(labels)),
         )
+
+    def import_empty_image(self, name: str) -> None:
+        """Makes an image without any file, which needs no registry."""
+        import io
+        import tarfile
+
+        nothing = io.BytesIO()
+        tarfile.open(fileobj=nothing, mode="w").close()
+        repository, _, tag = name.partition(":")
+        with self._errors("make an image"):
+            self.client.api.import_image_from_data(nothing.getvalue(), repository=repository, tag=tag)
 
     def pull(self, image: str, platform: str | None = None) -> Iterator[dict[str, Any]]:
         """Pulls an image with the credentials of ``docker login``; yields the engine's progress records.

@@ -10,18 +10,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from torchx.errors import TorchXError
 from torchx.util.retry import Backoff
-from torchx_docker.actions import end, mark, replicas_of, restart
 from torchx_docker.client import Engine
 from torchx_docker.connection import EngineUnreachableError
+from torchx_docker.ending import end, mark
+from torchx_docker.lookup import replicas_of
 from torchx_docker.request import LABEL_APP_ID
+from torchx_docker.restarting import Restarts
 from torchx_docker.retries import next_step
-
-if TYPE_CHECKING:
-    from torchx_docker.retries import Plan
 
 LOOK_EVERY = 300
 """Seconds after which the job is looked at without any news."""
@@ -98,6 +96,7 @@ def _not_started(app_id: str, why: str) -> TorchXError:
 def keep(engine: Engine, app_id: str) -> None:
     """Watches a job until nothing will have to be done any more."""
     backoff = Backoff(total_timeout=GIVE_UP_AFTER)
+    restarts = Restarts(engine, app_id)
     errors = 0
     last_event, news = 0, False
     while errors < MOST_ERRORS:
@@ -105,8 +104,12 @@ def keep(engine: Engine, app_id: str) -> None:
             plan = next_step(replicas_of(engine, app_id))
             if plan.over:
                 return
-            _carry_out(engine, app_id, plan)
-            if not plan.restart and not plan.stop:
+            if plan.restart:
+                restarts.restart(plan)
+            elif plan.stop:
+                mark(engine, [r for r in plan.stop if not r.called_off], stopped=True)
+                end(engine, app_id, plan.stop, for_good=True)
+            else:
                 until = int(time.time()) + (SETTLE if news else LOOK_EVERY)
                 event = engine.await_event([f"{LABEL_APP_ID}={app_id}"], last_event, until)
                 news, last_event = event != last_event, event
@@ -121,14 +124,6 @@ def keep(engine: Engine, app_id: str) -> None:
         except TorchXError:
             errors += 1
             time.sleep(ERROR_PAUSE)
-
-
-def _carry_out(engine: Engine, app_id: str, plan: Plan) -> None:
-    if plan.restart:
-        restart(engine, app_id, plan.restart, plan.attempt)
-    elif plan.stop:
-        mark(engine, [r for r in plan.stop if not r.called_off], stopped=True)
-        end(engine, app_id, plan.stop, for_good=True)
 
 
 def main(app_id: str, path: str) -> None:

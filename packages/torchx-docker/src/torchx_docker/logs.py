@@ -14,9 +14,9 @@ from torchx.schedulers.replay import ReplayPosition
 from torchx.specs.api import is_terminal
 from torchx_docker.connection import EngineError, EngineUnreachableError
 from torchx_docker.frames import NANOSECONDS, STDERR, STDOUT, format_time
-from torchx_docker.request import LABEL_APP_ID
+from torchx_docker.lookup import replicas_of
 from torchx_docker.retries import may_run_again
-from torchx_docker.status import app_state, by_app
+from torchx_docker.status import app_state
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torchx_docker.client import Engine
     from torchx_docker.frames import Record
     from torchx_docker.log_stream import LogStream
-    from torchx_docker.status import Replica
+    from torchx_docker.replica import Replica
 
 MAX_STREAMS = 128
 """Connections that are held open for one job; replicas beyond are asked now and then."""
@@ -55,9 +55,8 @@ class JobWatch:
         """The job's replicas, as they were at most a second ago, and after the time given (of ``time.monotonic``)."""
         now = time.monotonic()
         if now - self._asked_at > STATE_AGE or self._asked_at <= newer_than:
-            summaries = self.engine.containers([f"{LABEL_APP_ID}={self.app_id}"])
+            self._replicas = replicas_of(self.engine, self.app_id)
             self._asked_at = now
-            self._replicas = by_app(summaries).get(self.app_id, [])
         return self._replicas
 
     def wait(self, seconds: float) -> bool:

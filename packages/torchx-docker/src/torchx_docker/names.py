@@ -50,6 +50,11 @@ def replica_host(app_id: str, role: str, k: int) -> str:
     return f"{app_id}-{plain}-{k}"
 
 
+def cancellation_name(app_id: str) -> str:
+    """The name of the container that is the record of a job's cancellation."""
+    return f"{app_id}.cancelled"
+
+
 def _plain(name: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", name.lower()))
 

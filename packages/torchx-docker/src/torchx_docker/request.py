@@ -31,6 +31,8 @@ LABEL_REPLICA_ID = "torchx.pytorch.org/replica-id"
 LABEL_ROLE = "torchx.pytorch.org/role"
 """The role as it was submitted, as JSON, without its environment: anybody who may list containers reads labels."""
 LABEL_METADATA = "torchx.pytorch.org/app-metadata"
+LABEL_CANCELLED = "torchx.pytorch.org/cancelled"
+"""On the container that is the record of a job's cancellation: the job's id."""
 
 NETWORK = "torchx"
 OVERLAYS = "local_docker"

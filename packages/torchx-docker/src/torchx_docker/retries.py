@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torchx.specs.api import RetryPolicy
 from torchx.util.light_dataclass import dataclass
-from torchx_docker.status import keeps_retrying, kept
+from torchx_docker.replica import keeps_retrying, kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torchx_docker.status import Replica
+    from torchx_docker.replica import Replica
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ def next_step(replicas: Sequence[Replica]) -> Plan:
     if not replicas:
         return Plan(over=True)
     alive = tuple(r for r in replicas if not r.ended)
-    if any(r.marks.cancelled for r in replicas):
+    if any(r.cancelled for r in replicas):
         return Plan(stop=alive, over=not alive)
     interrupted = tuple(r for r in replicas if r.marks.retrying)
     if interrupted:

@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from torchx.errors import TorchXError, UsageError, nearest
+from torchx.errors import TorchXError
 from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
 from torchx.schedulers.ids import make_unique
 from torchx.specs.api import AppDef, AppDryRunInfo, AppState, CfgVal, runopts
-from torchx_docker import actions
 from torchx_docker.client import Engine
 from torchx_docker.connection import FIX, EngineUnreachableError
+from torchx_docker.ending import cancel, remove
+from torchx_docker.lookup import all_replicas, find_replica, replicas_of
 from torchx_docker.names import app_part
 from torchx_docker.opts import Opts
-from torchx_docker.request import ERROR_FILE, LABEL_APP_ID, LABEL_APP_NAME, NETWORK, build_request, render
-from torchx_docker.retries import needs_keeper
-from torchx_docker.status import app_state, by_app, described, kept
+from torchx_docker.replica import kept
+from torchx_docker.request import ERROR_FILE, LABEL_APP_NAME, NETWORK, build_request, render
+from torchx_docker.retries import needs_keeper, next_step
+from torchx_docker.status import app_state, described
+from torchx_docker.submission import create_missing, start_created
 from torchx_docker.workspace.local_images import LocalImageMixin
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     from torchx.schedulers.logs import LogSource
     from torchx_docker.logs import JobWatch
-    from torchx_docker.status import Replica
+    from torchx_docker.replica import Replica
 
 __all__ = ["NETWORK", "DockerOpts", "DockerScheduler", "Opts", "create_scheduler"]
 
@@ -118,18 +121,16 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
 
         app_id: str = request["app_id"]
         try:
-            actions.create_missing(
-                self._engine, request, lambda engine, image: ensure_base(engine, image, "", quiet=quiet)
-            )
-            replicas = actions.start_created(self._engine, request)
-            if needs_keeper(replicas) and any(not r.ended for r in replicas):
+            create_missing(self._engine, request, lambda engine, image: ensure_base(engine, image, "", quiet=quiet))
+            replicas = start_created(self._engine, request)
+            if needs_keeper(replicas) and not next_step(replicas).over:
                 from torchx_docker.keeper import launch
 
                 launch(app_id)
         except EngineUnreachableError:
             raise
         except (TorchXError, KeyboardInterrupt):
-            actions.remove(self._engine, app_id)
+            remove(self._engine, app_id)
             raise
 
     # -- a submitted job -------------------------------------------------------------------------------------------
@@ -146,8 +147,8 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         if not wanted:
             return {}
         try:
-            label = f"{LABEL_APP_ID}={wanted[0]}" if len(wanted) == 1 else LABEL_APP_ID
-            apps = by_app(self._engine.containers([label]))
+            one = len(wanted) == 1
+            apps = {wanted[0]: replicas_of(self._engine, wanted[0])} if one else all_replicas(self._engine)
             return {app_id: self._described(app_id, apps.get(app_id, [])) for app_id in wanted}
         except EngineUnreachableError as error:
             return {
@@ -188,7 +189,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
 
     def describe_native(self, app_id: str) -> AppDryRunInfo[Records] | None:
         """The engine's full records of the job's containers."""
-        replicas = actions.replicas_of(self._engine, app_id)
+        replicas = replicas_of(self._engine, app_id)
         records = [record for r in replicas if (record := self._engine.inspect(r.container)) is not None]
         if not records:
             return None
@@ -198,24 +199,23 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
 
     def list(self, cfg: Mapping[str, CfgVal] | None = None) -> Rows:
         """The jobs of this engine, whoever submitted them; one call."""
-        apps = by_app(self._engine.containers([LABEL_APP_ID]))
         return [
             ListAppResponse(app_id=app_id, state=app_state(replicas), name=replicas[0].labels.get(LABEL_APP_NAME, ""))
-            for app_id, replicas in apps.items()
+            for app_id, replicas in all_replicas(self._engine).items()
         ]
 
     def _cancel_existing(self, app_id: str) -> None:
         """Asks the containers to end, and kills those that have not in 5 s; returns when they have."""
-        actions.cancel(self._engine, app_id)
+        cancel(self._engine, app_id)
 
     def _delete_existing(self, app_id: str) -> None:
         """Removes the containers with their logs and anonymous volumes; named volumes and the network stay."""
-        actions.remove(self._engine, app_id)
+        remove(self._engine, app_id)
 
     def exists(self, app_id: str) -> bool:
         """Whether the engine has a container of the job; also where it can't be asked, since it may have."""
         try:
-            return bool(actions.replicas_of(self._engine, app_id))
+            return bool(replicas_of(self._engine, app_id))
         except EngineUnreachableError:
             return True
 
@@ -255,27 +255,6 @@ def _run_of(replica: Replica) -> str:
 def _may_have_run_out_of_memory(replica: Replica, record: Mapping[str, Any]) -> bool:
     """The engine hears that a container was killed, and why, at about the same time, in any order."""
     return replica.ended_lately and replica.exit_code == KILLED and not record["State"].get("OOMKilled")
-
-
-def find_replica(replicas: Iterable[Replica], app_id: str, role_name: str, k: int) -> Replica:
-    """A replica of a job by its role and number.
-
-    Raises:
-        UsageError: there is no such job, role or replica.
-    """
-    replicas = list(replicas)
-    if not replicas:
-        raise UsageError(f"there is no job `{app_id}`", hint="`torchx list -s local_docker` shows what there is")
-    own = [r for r in replicas if r.role == role_name]
-    if not own:
-        names = sorted({r.role for r in replicas})
-        raise UsageError(
-            f"`{app_id}` has no role `{role_name}`", hint=nearest(role_name, names) or f"its roles: {', '.join(names)}"
-        )
-    for replica in own:
-        if replica.k == k:
-            return replica
-    raise UsageError(f"role `{role_name}` of `{app_id}` has no replica {k}", hint=f"it has {len(own)}, from 0")
 
 
 def create_scheduler(session_name: str, docker_client: DockerClient | None = None, **kwargs: object) -> DockerScheduler:
