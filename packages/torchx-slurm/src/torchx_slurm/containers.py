@@ -49,10 +49,33 @@ def check_mounts(role: Role, container: str | None) -> None:
                 f"role `{role.name}`: `{mount.src_path}` can't be mounted at `{mount.dst_path}` without containers",
                 hint="use the same path for src and dst, or run images with the option container",
             )
-        if container is not None and any(c in path for path in (mount.src_path, mount.dst_path) for c in ",:\n"):
+        if container is not None and not (_can_be_mounted(mount.src_path) and _can_be_mounted(mount.dst_path)):
             raise UsageError(f"role `{role.name}`: the path of a mount can't hold `,`, `:` or a line end")
         if container == "pyxis" and isinstance(mount, DeviceMount) and mount.src_path != mount.dst_path:
             raise UsageError(f"role `{role.name}`: the device `{mount.src_path}` can only be mounted at its own path")
+
+
+def check_folder(role: Role, job_folder: str, workspace: str | None) -> None:
+    """Refuses folders of the job that no container could have.
+
+    Args:
+        role: a role that runs in containers.
+        job_folder: where the job's files are.
+        workspace: the folder with the role's workspace, if there is one.
+
+    Raises:
+        UsageError: names the folder.
+    """
+    for path in (job_folder, workspace or ""):
+        if not _can_be_mounted(path):
+            raise UsageError(
+                f"role `{role.name}`: `{path}` can't be mounted into a container: it holds `,`, `:` or a line end",
+                hint="name another folder with job_dir",
+            )
+
+
+def _can_be_mounted(path: str) -> bool:
+    return not {",", ":", "\n"} & {*path}
 
 
 def check_image(role: Role, container: str | None) -> None:
@@ -68,18 +91,20 @@ def check_image(role: Role, container: str | None) -> None:
         )
 
 
-def pyxis_options(role: Role, job_folder: str) -> dict[str, str]:
+def pyxis_options(role: Role, job_folder: str, workspace: str | None = None) -> dict[str, str]:
     """Options of ``srun`` for a role's image (https://github.com/NVIDIA/pyxis)."""
-    mounts = [f"{job_folder}:{job_folder}", *(_bind(mount) for mount in role.mounts)]
+    folders = [job_folder, workspace] if workspace else [job_folder]
+    mounts = [*(f"{folder}:{folder}" for folder in folders), *(_bind(mount) for mount in role.mounts)]
     return {"container-image": _enroot_name(role.image), "container-mounts": ",".join(mounts)}
 
 
-def apptainer_words(role: Role) -> list[str]:
+def apptainer_words(role: Role, workspace: str | None = None) -> list[str]:
     """The words of a shell in front of a role's program."""
+    own = ["--bind", word(f"{workspace}:{workspace}"), "--pwd", word(workspace)] if workspace else []
     binds = [part for mount in role.mounts for part in ("--bind", word(_bind(mount)))]
     nv = ["--nv"] if role.resource.gpu > 0 else []
     image = role.image if "://" in role.image or role.image.startswith(("/", ".")) else f"docker://{role.image}"
-    return ["apptainer", "exec", *nv, *binds, word(image)]
+    return ["apptainer", "exec", *nv, *own, *binds, word(image)]
 
 
 def _bind(mount: BindMount | VolumeMount | DeviceMount) -> str:

@@ -38,8 +38,8 @@ class Opts(StructuredOpts):
     """What there is mail about, e.g. END,FAIL (sbatch --mail-type)."""
 
     job_dir: str | None = None
-    """Folder on the shared file system for the workspace's copy and the job's logs. Default: the logs are under
-    TORCHX_HOME and no workspace is copied."""
+    """Folder on the shared file system below which the workspace's copies and the jobs' logs are. Default: the logs are
+    under TORCHX_HOME and no workspace is copied."""
 
     qos: str | None = None
     """Quality of service (sbatch --qos)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torchx.schedulers.batch.dir_workspace import workspace_copy
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line
 from torchx.schedulers.batch.replica import ENV_RANK0_HOST, ReplicaCommand, replica_script
 from torchx.schedulers.batch.replica_states import LOGS_FOLDER
@@ -12,7 +13,7 @@ from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass, field
 from torchx.util.shlex import join
 from torchx_slurm.commandline import Overlays, option_words
-from torchx_slurm.containers import apptainer_words, check_image, check_mounts, pyxis_options, runtime
+from torchx_slurm.containers import apptainer_words, check_folder, check_image, check_mounts, pyxis_options, runtime
 from torchx_slurm.left_out import warn
 from torchx_slurm.opts import Opts, check_options
 from torchx_slurm.resources import resource_options
@@ -82,6 +83,10 @@ class SlurmBatchRequest(BatchRequest):
             )
         return [*argv, f"{folder}/{SCRIPT_FILE}"]
 
+    def record(self) -> dict[str, Any]:
+        # Copies of workspaces stay as long as a record names them.
+        return {**super().record(), "folders": [*dict.fromkeys(r.command.cwd for r in self.roles if r.command.cwd)]}
+
     def scripts(self, folder: str) -> dict[str, str]:
         logs = [f"{folder}/{LOGS_FOLDER}/{folder_name(role.name)}" for role in self.roles]
         steps = [
@@ -135,11 +140,14 @@ def _role_request(
     app: AppDef, role: Role, opts: Opts, common: Options, container: str | None, folder: str, overlays: Overlays
 ) -> SlurmRoleRequest:
     folder_image = role.image if role.image.startswith("/") and container is None else None
+    copy = workspace_copy(role) if container else None
+    if container:
+        check_folder(role, folder, copy)
     values = macros.Values(
         img_root=folder_image or ("" if container else "."), app_id=APP_ID, replica_id=REPLICA, rank0_env=ENV_RANK0_HOST
     )
     filled = values.apply(role)
-    command = ReplicaCommand([filled.entrypoint, *filled.args], dict(filled.env), cwd=folder_image)
+    command = ReplicaCommand([filled.entrypoint, *filled.args], dict(filled.env), cwd=copy or folder_image)
     resources = resource_options(role, opts)
     request = SlurmRoleRequest(role.name, role.num_replicas, command, {**common, **resources}, {})
     request.srun = {
@@ -149,9 +157,9 @@ def _role_request(
         "input": "none",
     }
     if container == "pyxis":
-        request.srun.update(pyxis_options(filled, folder))
+        request.srun.update(pyxis_options(filled, folder, copy))
     elif container == "apptainer":
-        command.prefix = apptainer_words(filled)
+        command.prefix = apptainer_words(filled, copy)
     _set_retries(request, role)
     # In options that are file names, Slurm puts the job's id for %j; there is no replica to speak of yet.
     values = macros.Values(img_root=values.img_root, app_id="%j", replica_id="%t", rank0_env=ENV_RANK0_HOST)
