@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -179,7 +180,7 @@ def test_an_unchanged_workspace_copies_nothing(
     build(rich_ws, job)
     before = inodes(job)
     if not find:
-        monkeypatch.setattr("torchx.workspace.unchanged._nothing_newer", lambda *_: False)
+        monkeypatch.setattr("torchx.workspace.unchanged._newest_is", lambda *_: False)
     else:
         monkeypatch.setattr(assemble, "_copy", None)  # calling it would fail
     build(rich_ws, job)
@@ -220,6 +221,94 @@ def test_an_unchanged_workspace_copies_nothing_without_a_record(rich_ws: Path, j
         record.write_text("garbage")
     build(rich_ws, job)
     assert inodes(job) == before
+
+
+# -- files of the same size and time -----------------------------------------------------------------------------------
+
+
+def twin(original: Path, copy: Path) -> Path:
+    """A tree like another one: all files differ, and have the sizes and times of those, as archives and `cp -p` do."""
+    shutil.copytree(original, copy, symlinks=True)
+    for path in copy.rglob("*"):
+        if path.is_file():
+            found = path.stat()
+            path.write_bytes(path.read_bytes().swapcase())
+            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    return copy
+
+
+@pytest.mark.parametrize("aged", [True, False], ids=["aged", "fresh"])
+def test_another_workspace_with_files_of_the_same_size_and_time(
+    ws: Path, job: Path, tmp_path: Path, snapshot: Take, aged: bool
+) -> None:
+    other = twin(ws, tmp_path / "other")
+    assert inodes(ws).keys() != inodes(other).keys()
+    for source in (ws, other, ws, other, other):
+        if aged:
+            settle(source)
+        build(source, job)
+        assert snapshot(job) == snapshot(source)
+
+
+@pytest.mark.parametrize("what", ["folder", "file", "root"])
+@pytest.mark.parametrize("aged", [True, False], ids=["aged", "fresh"])
+def test_what_took_the_place_of_something_of_the_same_size_and_time(
+    ws: Path, job: Path, tmp_path: Path, snapshot: Take, what: str, aged: bool
+) -> None:
+    other = twin(ws, tmp_path / "other")
+    if aged:
+        settle(other)
+    build(ws, job)
+    path = {"folder": "pkg", "file": "pkg/mod.py", "root": ""}[what]
+    (ws / path).rename(tmp_path / "before")
+    (other / path).rename(ws / path)
+    build(ws, job)
+    assert snapshot(job) == snapshot(ws)
+
+
+def test_what_the_job_changed_keeping_size_and_time_is_brought_back(ws: Path, job: Path, snapshot: Take) -> None:
+    settle(ws)
+    build(ws, job)
+    time.sleep(0.02)  # past the tick of the file system's clock
+    found = (job / "pkg" / "mod.py").stat()
+    (job / "pkg" / "mod.py").write_text("X = 1\n")
+    os.utime(job / "pkg" / "mod.py", ns=(found.st_atime_ns, found.st_mtime_ns))
+    (ws / "train.py").write_text("changed, so that it is looked at")
+    build(ws, job)
+    assert snapshot(job) == snapshot(ws)
+
+
+@pytest.mark.parametrize("way", ["copied", "brought up to date"])
+def test_files_that_have_not_changed_are_not_read(
+    ws: Path, job: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    if way != "copied":
+        job.mkdir(parents=True)
+    settle(ws)
+    build(ws, job)
+    (ws / "train.py").write_text("changed")
+    monkeypatch.setattr("torchx.workspace.sync._same_content", None)  # calling it would fail
+    build(ws, job)
+    assert (job / "train.py").read_text() == "changed"
+
+
+def test_something_must_have_the_time_of_the_newest_change(ws: Path) -> None:
+    """Where nothing has it any more, other files are here: from a snapshot, or another file system."""
+    from torchx.workspace.projects import resolve_projects
+    from torchx.workspace.record import roots_of
+    from torchx.workspace.unchanged import nothing_changed
+
+    settle(ws)
+    projects = resolve_projects(Workspace.from_str(str(ws)), contextlib.ExitStack())
+    newest, roots = max(p.lstat().st_ctime_ns for p in (ws, *ws.rglob("*"))), roots_of(projects)
+
+    def unchanged(newest: int, roots: list[list[int]]) -> bool:
+        return nothing_changed(projects, roots=roots, newest=newest, started=time.time_ns() + 10**10, pruned=[])
+
+    assert unchanged(newest, roots)
+    assert not unchanged(newest + 1, roots)
+    assert not unchanged(newest - 1, roots)
+    assert not unchanged(newest, [[roots[0][0], roots[0][1] + 1]])
 
 
 def remove(path: Path) -> Path:
@@ -544,7 +633,7 @@ def test_files_that_change_size_while_they_are_copied_are_copied_whole(
     class Stale:
         def __init__(self, found: os.stat_result, size: int) -> None:
             self.st_mode, self.st_mtime_ns, self.st_ctime_ns = found.st_mode, found.st_mtime_ns, found.st_ctime_ns
-            self.st_size = size
+            self.st_size, self.st_ino = size, found.st_ino
 
     for size in (4, 20, 10**9):
         monkeypatch.setattr(os, "fstat", lambda fd, size=size: Stale(real(fd), size))

@@ -114,7 +114,7 @@ def _update(projects: Sequence[Project], target: str, record: Record | None, pro
 
     os.makedirs(target, exist_ok=True)
     manifest = scan(projects, skip={target}, progress=progress)
-    changes = find_changes(target, manifest, record)
+    changes = find_changes(target, projects, manifest, record)
     if not changes:
         set_folder_modes(target, manifest, manifest.folders)
         return manifest

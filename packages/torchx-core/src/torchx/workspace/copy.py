@@ -69,8 +69,8 @@ class _Copier:
             path = self._prepare(project, folder)
             for start in range(0, len(folder.files), JOB_FILES):
                 jobs.append((folder.path, path, folder.files[start : start + JOB_FILES], self._umask))
-        newest = copy_jobs(jobs, self._progress)
-        self._manifest.newest = max(self._manifest.newest, newest)
+        for (_, path, names, _), marks in copy_jobs(jobs, self._progress):
+            self._manifest.mark(path[len(self._target) + 1 :], names, marks)
 
     def copy_single(self, project: Project) -> None:
         """Copies a project that is one file."""
@@ -79,10 +79,10 @@ class _Copier:
         merge_folder(self._manifest, folder, known_mode(self._manifest, folder), {name: None}, {})
         source, original = os.path.split(project.source)
         try:
-            newest = copy_files(source, path, [(original, name)], self._umask, self._progress)
+            marks = copy_files(source, path, [(original, name)], self._umask, self._progress)
         except OSError as e:
             raise failed(e) from e
-        self._manifest.newest = max(self._manifest.newest, newest)
+        self._manifest.mark(folder, [name], marks)
 
     def _prepare(self, project: Project, folder: Folder) -> str:
         """Makes a folder with its links, and records what will be in it; returns its path."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     #: Folder to copy from, folder to copy to, names of the files, the process's umask.
     Job = tuple[str, str, list[str], int]
+    #: What tells a file from all others, and from itself at another time: its inode's number, and the time of its last
+    #: change of any kind (``ctime``), in ns. Programs can't set the latter.
+    Mark = tuple[int, int]
 
 #: Permissions of files and folders that are kept. Set-user-id and its like would take effect for whoever copies.
 MODE_BITS = 0o777
@@ -33,7 +36,7 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def copy_job(job: Job, progress: Progress | None = None) -> int:
+def copy_job(job: Job, progress: Progress | None = None) -> list[Mark]:
     """Copies files of one folder to another one under the same names; see :func:`copy_files`."""
     source, target, names, umask = job
     return copy_files(source, target, zip(names, names, strict=True), umask, progress)
@@ -41,7 +44,7 @@ def copy_job(job: Job, progress: Progress | None = None) -> int:
 
 def copy_files(
     source: str, target: str, names: Iterable[tuple[str, str]], umask: int, progress: Progress | None = None
-) -> int:
+) -> list[Mark]:
     """Copies files between two folders, with their permissions and times of last change.
 
     Args:
@@ -52,14 +55,15 @@ def copy_files(
         progress: is told how far large files are.
 
     Returns:
-        the latest time of a change of content or permissions (``ctime``) of the originals, in ns.
+        the marks of the originals, as they were when they were read.
 
     Raises:
         OSError: a file can't be read or written; ``filename`` is its full path.
     """
     # One loop over system calls, with few calls of ours in between: for small files this is most of the time.
     open_, close, fstat, utime, read = os.open, os.close, os.fstat, os.utime, os.read
-    newest, name = 0, ""
+    marks: list[Mark] = []
+    name = ""
     folders: list[int] = []
     try:
         folders.append(open_(source, _FOLDER))
@@ -86,15 +90,14 @@ def copy_files(
                     close(writer)
             finally:
                 close(reader)
-            if found.st_ctime_ns > newest:
-                newest = found.st_ctime_ns
+            marks.append((found.st_ino, found.st_ctime_ns))
     except OSError as e:
         e.filename = os.path.join(source, name) if name else source
         raise
     finally:
         for folder in folders:
             close(folder)
-    return newest
+    return marks
 
 
 def _write(writer: int, content: bytes) -> int:
@@ -150,7 +153,7 @@ def serve(commands: BinaryIO, answers: BinaryIO) -> None:
             job = marshal.load(commands)
         except EOFError:
             return
-        answer: int | tuple[int | None, str | None, str]
+        answer: list[Mark] | tuple[int | None, str | None, str]
         try:
             answer = copy_job(job)
         except OSError as e:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from torchx.workspace import fastcopy
 
 if TYPE_CHECKING:
-    from torchx.workspace.fastcopy import Job
+    from torchx.workspace.fastcopy import Job, Mark
 
 #: Jobs that it has at a time: while one answer is on its way, it works on the next.
 AHEAD = 2
@@ -64,14 +64,14 @@ class Helper:
         poll.register(self._process.stdout or -1, select.POLLIN)
         return bool(poll.poll(0))
 
-    def answer(self, todo: deque[Job]) -> tuple[int, int]:
+    def answer(self, todo: deque[Job]) -> list[tuple[Job, list[Mark]]]:
         """Waits for the end of its oldest job.
 
         Args:
             todo: gets all its jobs back if it has ended.
 
         Returns:
-            The latest ``ctime`` of an original, in ns, and how many files were copied.
+            The job with what `copy_job` returns of it; nothing if it has ended.
 
         Raises:
             OSError: a file can't be read or written.
@@ -79,14 +79,14 @@ class Helper:
         assert self._process
         assert self._process.stdout
         try:
-            newest = marshal.load(self._process.stdout)
+            marks = marshal.load(self._process.stdout)
         except (EOFError, ValueError, TypeError, OSError):
             self._give_back(todo)
-            return 0, 0
+            return []
         job = self._jobs.popleft()
-        if isinstance(newest, tuple):
-            raise OSError(*newest)
-        return newest, len(job[2])
+        if isinstance(marks, tuple):
+            raise OSError(*marks)
+        return [(job, marks)]
 
     def _give_back(self, todo: deque[Job]) -> None:
         todo.extend(self._jobs)  # doing one twice does no harm

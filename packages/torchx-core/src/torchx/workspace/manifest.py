@@ -14,8 +14,9 @@ from torchx.workspace.projects import parents
 from torchx.workspace.walk import walk_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
+    from torchx.workspace.fastcopy import Mark
     from torchx.workspace.progress import Progress
     from torchx.workspace.projects import Project
     from torchx.workspace.walk import Folder
@@ -33,14 +34,16 @@ class FolderInfo:
         mode: the folder's permissions.
         files: what a ``stat`` tells of each file, by name; None where nobody asked.
         links: the target of each link, by name.
+        marks: the mark of each file's original, by name, and of files that another project's have replaced.
     """
 
-    __slots__ = ("files", "links", "mode")
+    __slots__ = ("files", "links", "marks", "mode")
 
     def __init__(self, mode: int, files: dict[str, FileInfo | None], links: dict[str, str]) -> None:
         self.mode = mode
         self.files = files
         self.links = links
+        self.marks: dict[str, Mark] = {}
 
 
 class Manifest:
@@ -83,9 +86,11 @@ class Manifest:
             if path in self.folders:
                 raise WorkspaceError(f"two projects of the workspace disagree: `{path}` is a folder in one only")
 
-    def names(self) -> dict[str, list[str]]:
-        """The names of the files and links in each folder."""
-        return {place: [*folder.files, *folder.links] for place, folder in self.folders.items()}
+    def mark(self, folder: str, names: Iterable[str], marks: Iterable[Mark]) -> None:
+        """Keeps the marks of the originals of a folder's files."""
+        found = dict(zip(names, marks, strict=True))
+        self.folders[folder].marks.update(found)
+        self.newest = max(self.newest, max((changed for _, changed in found.values()), default=0))
 
 
 def scan(projects: Sequence[Project], *, skip: Collection[str] = (), progress: Progress = SILENT) -> Manifest:
@@ -134,11 +139,11 @@ def file_info(found: os.stat_result, index: int) -> FileInfo:
 def _scan_file(manifest: Manifest, project: Project, index: int) -> None:
     folder, _, name = project.target.rpartition("/")
     found = os.stat(project.source)
-    manifest.newest = max(manifest.newest, found.st_ctime_ns)
     manifest.check_no_folder(folder, [name])
     info = manifest.add_folder(folder, known_mode(manifest, folder))
     info.links.pop(name, None)
     info.files[name] = file_info(found, index)
+    manifest.mark(folder, [name], [(found.st_ino, found.st_ctime_ns)])
 
 
 def _scan_folder(manifest: Manifest, project: Project, folder: Folder, index: int) -> None:
@@ -151,18 +156,19 @@ def _scan_folder(manifest: Manifest, project: Project, folder: Folder, index: in
         own = os.fstat(here)
         # Relative to the open folder, a stat costs half of what it costs with the full path.
         stats = {name: os.stat(name, dir_fd=here, follow_symlinks=False) for name in folder.files}
-        newest = max((found.st_ctime_ns for found in stats.values()), default=0)
+        newest = own.st_ctime_ns
         for name in folder.links:
             newest = max(newest, os.stat(name, dir_fd=here, follow_symlinks=False).st_ctime_ns)
     except OSError as e:
         raise WorkspaceError(f"workspace `{project.source}` changed while it was read: {e}") from e
     finally:
         os.close(here)
-    manifest.newest = max(manifest.newest, own.st_ctime_ns, newest)
+    manifest.newest = max(manifest.newest, newest)
     files: dict[str, FileInfo | None] = {
         name: file_info(found, index) for name, found in stats.items() if stat.S_ISREG(found.st_mode)
     }
     merge_folder(manifest, place, own.st_mode & MODE_BITS, files, read_links(project, folder))
+    manifest.mark(place, stats, [(found.st_ino, found.st_ctime_ns) for found in stats.values()])
 
 
 def merge_folder(

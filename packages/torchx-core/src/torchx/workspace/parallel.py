@@ -12,8 +12,11 @@ from torchx.workspace.processors import one_is_idle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torchx.workspace.fastcopy import Job
+    from torchx.workspace.fastcopy import Job, Mark
     from torchx.workspace.progress import Progress
+
+    #: A job that was done, with the marks of its originals.
+    Done = tuple[Job, list[Mark]]
 
 #: Threads for file systems that make us wait. Where they do not, threads would only fight over the interpreter.
 THREADS = 16
@@ -23,7 +26,7 @@ SAMPLE = 64
 ENOUGH = 4000
 
 
-def copy_jobs(jobs: Sequence[Job], progress: Progress) -> int:
+def copy_jobs(jobs: Sequence[Job], progress: Progress) -> list[Done]:
     """Does all jobs.
 
     Args:
@@ -31,21 +34,21 @@ def copy_jobs(jobs: Sequence[Job], progress: Progress) -> int:
         progress: is told of every job that is done, and how far large files are.
 
     Returns:
-        the latest ``ctime`` of an original, in ns.
+        all jobs, in no order, with the marks of their originals.
 
     Raises:
         WorkspaceError: a file can't be read or written.
     """
     todo = deque(jobs)
     try:
-        newest, waits = _sample(todo, progress)
+        done, waits = _sample(todo, progress)
         if waits:
-            return max(newest, _in_threads(todo, progress))
+            return done + _in_threads(todo, progress)
         if sum(len(job[2]) for job in todo) >= ENOUGH and one_is_idle():
-            return max(newest, _with_help(todo, progress))
+            return done + _with_help(todo, progress)
         while todo:
-            newest = max(newest, _do(todo.popleft(), progress))
-        return newest
+            done.append(_do(todo.popleft(), progress))
+        return done
     except OSError as e:
         raise failed(e) from e
 
@@ -55,20 +58,21 @@ def failed(error: OSError) -> WorkspaceError:
     return WorkspaceError(f"can't copy the workspace's file `{error.filename}`: {error.strerror or error}")
 
 
-def _do(job: Job, progress: Progress) -> int:
-    newest = copy_job(job, progress)
+def _do(job: Job, progress: Progress) -> Done:
+    marks = copy_job(job, progress)
     progress.advance(len(job[2]))
-    return newest
+    return job, marks
 
 
-def _sample(todo: deque[Job], progress: Progress) -> tuple[int, bool]:
-    """Does the first jobs; returns their newest change, and whether the file system makes us wait for each file."""
-    newest = files = 0
+def _sample(todo: deque[Job], progress: Progress) -> tuple[list[Done], bool]:
+    """Does the first jobs; returns them, and whether the file system makes us wait for each file."""
+    done: list[Done] = []
+    files = 0
     start = voluntary_switches()
     while todo and files < SAMPLE:
         files += len(todo[0][2])
-        newest = max(newest, _do(todo.popleft(), progress))
-    return newest, voluntary_switches() - start > files
+        done.append(_do(todo.popleft(), progress))
+    return done, voluntary_switches() - start > files
 
 
 def voluntary_switches() -> int:
@@ -78,33 +82,33 @@ def voluntary_switches() -> int:
     return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
 
 
-def _with_help(todo: deque[Job], progress: Progress) -> int:
+def _with_help(todo: deque[Job], progress: Progress) -> list[Done]:
     from torchx.workspace.helper import Helper
 
-    newest = 0
+    done: list[Done] = []
     with Helper() as helper:
         while todo or helper.busy:
             helper.fill(todo)
             if todo:
-                newest = max(newest, _do(todo.popleft(), progress))
+                done.append(_do(todo.popleft(), progress))
             while helper.has_news() or (helper.busy and not todo):
-                changed, files = helper.answer(todo)
-                newest = max(newest, changed)
-                progress.advance(files)
+                for job, marks in helper.answer(todo):
+                    done.append((job, marks))
+                    progress.advance(len(marks))
                 helper.fill(todo)
-    return newest
+    return done
 
 
-def _in_threads(todo: deque[Job], progress: Progress) -> int:
+def _in_threads(todo: deque[Job], progress: Progress) -> list[Done]:
     from concurrent.futures import ThreadPoolExecutor
 
-    newest = 0
+    done: list[Done] = []
     with ThreadPoolExecutor(THREADS, thread_name_prefix="torchx-copy") as pool:
         try:
             for job, result in [(job, pool.submit(copy_job, job, progress)) for job in todo]:
-                newest = max(newest, result.result())
+                done.append((job, result.result()))
                 progress.advance(len(job[2]))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return newest
+    return done

@@ -9,12 +9,16 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from torchx.workspace.manifest import Manifest
+    from torchx.workspace.fastcopy import Mark
+    from torchx.workspace.manifest import FolderInfo, Manifest
     from torchx.workspace.projects import Project
 
-_VERSION = 1
+    #: Of each folder the names of files, their marks one behind the other, and the names of links.
+    Contents = dict[str, tuple[list[str], list[int], list[str]]]
+
+_VERSION = 2
 #: Records kept; the oldest go first.
 KEEP = 20
 
@@ -41,12 +45,22 @@ class Record:
 
     def names(self) -> dict[str, list[str]]:
         """The names of the files and links that were brought to each folder; empty if they can't be read any more."""
+        return {place: [*files, *links] for place, (files, _, links) in self._contents().items()}
+
+    def marks(self) -> dict[str, dict[str, Mark]]:
+        """The marks that the originals had when they were copied, by folder and name; empty if they can't be read."""
+        return {
+            place: dict(zip(files, zip(marks[::2], marks[1::2], strict=True), strict=True))
+            for place, (files, marks, _) in self._contents().items()
+        }
+
+    def _contents(self) -> Contents:
         import json
 
         try:
             with open(self._path, "rb") as file:
                 file.readline()
-                return cast("dict[str, list[str]]", json.load(file))
+                return cast("Contents", json.load(file))
         except (OSError, ValueError):
             return {}
 
@@ -72,6 +86,7 @@ def save(target: str, projects: Sequence[Project], manifest: Manifest, started: 
             "version": _VERSION,
             "rules": rules_of(projects),
             "newest": manifest.newest,
+            "roots": roots_of(projects),
             "started": started,
             "finished": max(here.st_ctime_ns for here in found.values()),
             "pruned": manifest.pruned,
@@ -79,7 +94,8 @@ def save(target: str, projects: Sequence[Project], manifest: Manifest, started: 
                 place: [here.st_dev, here.st_ino, here.st_mtime_ns, here.st_mode] for place, here in found.items()
             },
         }
-        content = json.dumps(head).encode() + b"\n" + json.dumps(manifest.names(), separators=(",", ":")).encode()
+        contents = json.dumps(_contents_of(manifest, started), separators=(",", ":"))
+        content = json.dumps(head).encode() + b"\n" + contents.encode()
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=os.path.dirname(path))
         with open(handle, "wb") as file:
@@ -104,6 +120,24 @@ def load(target: str, projects: Sequence[Project]) -> Record | None:
 def rules_of(projects: Sequence[Project]) -> list[list[list[object]]]:
     """The projects' ignore rules, as plain values."""
     return [[list(glob) for glob in project.rules.globs] for project in projects]
+
+
+def roots_of(projects: Sequence[Project]) -> list[list[int]]:
+    """What tells the projects' folders from others at the same paths: devices and inode numbers."""
+    found = [os.stat(project.source) for project in projects]
+    return [[here.st_dev, here.st_ino] for here in found]
+
+
+def _contents_of(manifest: Manifest, started: int) -> Contents:
+    from torchx.workspace.unchanged import tick
+
+    def flat(folder: FolderInfo) -> Iterator[int]:
+        for name in folder.files:
+            inode, changed = folder.marks[name]
+            # A file that was changed only just before could be changed again without showing a later time.
+            yield from (inode, changed) if started - changed >= tick(changed) else (0, 0)
+
+    return {place: ([*folder.files], [*flat(folder)], [*folder.links]) for place, folder in manifest.folders.items()}
 
 
 def _path(target: str, projects: Sequence[Project]) -> str:

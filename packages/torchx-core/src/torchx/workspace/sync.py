@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torchx.workspace.copy import current_umask, set_folder_modes
 from torchx.workspace.errors import WorkspaceError
-from torchx.workspace.fastcopy import copy_files
+from torchx.workspace.fastcopy import CHUNK, copy_files
 from torchx.workspace.manifest import file_info
 from torchx.workspace.parallel import failed
 from torchx.workspace.projects import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from torchx.workspace.manifest import FileInfo, Manifest
+    from torchx.workspace.fastcopy import Mark
+    from torchx.workspace.manifest import FolderInfo, Manifest
     from torchx.workspace.progress import Progress
     from torchx.workspace.projects import Project
     from torchx.workspace.record import Record
@@ -43,17 +44,23 @@ class Changes(NamedTuple):
         return any((self.folders, self.files, self.links, self.gone, self.gone_folders))
 
 
-def find_changes(target: str, new: Manifest, old: Record | None) -> Changes:
+def find_changes(target: str, projects: Sequence[Project], new: Manifest, old: Record | None) -> Changes:
     """Compares a workspace with its copy.
+
+    A copied file of the same size, permissions and time is that of the workspace if neither has changed since it was
+    copied: if the original's mark is that of the record. Where this is not known, the contents decide: archives, and
+    copies that keep times, give the same time to different files.
 
     Args:
         target: the copy.
+        projects: the workspace's projects.
         new: what the workspace holds.
         old: the record of the last copy, if there is one. What it lists, the workspace does not hold any more, and
             nobody has changed since, is to be removed; nothing else is.
     """
     folders, files, links = [], [], []
     real = _RealFolders(target)
+    marks = old.marks() if old else {}
     for place, folder in new.folders.items():
         if not real.has(place):
             folders.append(place)
@@ -62,7 +69,8 @@ def find_changes(target: str, new: Manifest, old: Record | None) -> Changes:
             continue
         here = os.open(os.path.join(target, place), os.O_RDONLY | os.O_DIRECTORY)
         try:
-            files += [(place, name) for name, info in folder.files.items() if not _same_file(here, name, info)]
+            known = _Originals(projects, place, folder, marks.get(place, {}), old.finished if old else 0)
+            files += [(place, name) for name in folder.files if not known.same(here, name)]
             links += [(place, name) for name, link in folder.links.items() if not _same_link(here, name, link)]
         finally:
             os.close(here)
@@ -85,12 +93,59 @@ class _RealFolders:
         return self._known[place]
 
 
-def _same_file(folder: int, name: str, info: FileInfo | None) -> bool:
+class _Originals:
+    """The files of one folder of the workspace, to compare copies with.
+
+    Args:
+        projects: the workspace's projects.
+        place: the folder, relative to the image's root.
+        folder: what it holds.
+        marks: what marks the files had when they were copied.
+        finished: when that was complete, in ns, by the clock of the copy's file system.
+    """
+
+    def __init__(
+        self,
+        projects: Sequence[Project],
+        place: str,
+        folder: FolderInfo,
+        marks: Mapping[str, Mark],
+        finished: int,
+    ) -> None:
+        self._projects = projects
+        self._place = place
+        self._folder = folder
+        self._marks = marks
+        self._finished = finished
+
+    def same(self, copies: int, name: str) -> bool:
+        """Whether the file of a name in an open folder is the copy of the one here."""
+        try:
+            found = os.stat(name, dir_fd=copies, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        info = self._folder.files[name]
+        if info is None or not stat.S_ISREG(found.st_mode) or file_info(found, info[3]) != info:
+            return False
+        if self._marks.get(name) == self._folder.marks[name] and found.st_ctime_ns <= self._finished:
+            return True
+        return _same_content(source_of(self._projects[info[3]], self._place, name), copies, name)
+
+
+def _same_content(original: str, copies: int, name: str) -> bool:
+    """Whether two files hold the same; one that can't be read, such as one that the job has closed, does not."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return info is not None and stat.S_ISREG(found.st_mode) and file_info(found, info[3]) == info
+        with (
+            open(os.open(original, flags), "rb", buffering=0) as one,
+            open(os.open(name, flags, dir_fd=copies), "rb", buffering=0) as other,
+        ):
+            while piece := one.read(CHUNK):
+                if other.read(len(piece)) != piece:
+                    return False
+            return not other.read(1)
+    except OSError:
+        return False  # copying it tells why
 
 
 def _same_link(folder: int, name: str, link: str) -> bool:

@@ -24,15 +24,15 @@ MAX_PROCESSES = 4
 _TICK = 100_000_000
 _COARSE_TICK = 2_000_000_000
 _TIMEOUT = 60
+#: What `find` says of each thing that was changed at the time that is looked for, and of the first that was later.
+_THEN, _LATER = ".", "+"
 _GLOB = str.maketrans({char: f"\\{char}" for char in "*?[\\"})
 
 
 def surely_unchanged(target: str, projects: Sequence[Project], record: Record) -> bool:
     """Whether neither the workspace nor the folders of its copy have changed since the record was made.
 
-    The time of a file's last change of any kind (``ctime``) can't be set back by programs; one that is newer than the
-    newest that the record knows means a change. This holds on servers whose clock differs from ours, too. Files that
-    somebody has edited in the copy are not looked at: that would be a second ``stat`` for each.
+    Files that somebody has edited in the copy are not looked at: that would be a second ``stat`` for each.
 
     Args:
         target: the copy's real path.
@@ -46,15 +46,30 @@ def surely_unchanged(target: str, projects: Sequence[Project], record: Record) -
     return (
         record.has_rules_of(projects)
         and _copy_stands(target, record)
-        and nothing_changed(projects, newest=head["newest"], started=head["started"], pruned=head["pruned"])
+        and nothing_changed(
+            projects, roots=head["roots"], newest=head["newest"], started=head["started"], pruned=head["pruned"]
+        )
     )
 
 
-def nothing_changed(projects: Sequence[Project], *, newest: int, started: int, pruned: Sequence[str]) -> bool:
+def nothing_changed(
+    projects: Sequence[Project],
+    *,
+    roots: Sequence[Sequence[int]],
+    newest: int,
+    started: int,
+    pruned: Sequence[str],
+) -> bool:
     """Whether projects, whose ignore rules are the same, are surely as they were at an earlier look.
+
+    The time of a file's last change of any kind (``ctime``) can't be set by programs, so one that is later than the
+    latest of the earlier look means a change. If nothing has that time any more, other files are here than were then,
+    perhaps older ones: another file system was mounted, or a snapshot brought back. Both hold on servers whose clock
+    differs from ours, too.
 
     Args:
         projects: the projects.
+        roots: what `torchx.workspace.record.roots_of` told of them.
         newest: the latest time of a change of anything in them, as it was then (``ctime``, in ns).
         started: when that look began, in ns since the epoch.
         pruned: full paths of the folders that it did not enter.
@@ -62,10 +77,20 @@ def nothing_changed(projects: Sequence[Project], *, newest: int, started: int, p
     Returns:
         False where there is, or may be, a change.
     """
-    tick = _TICK if newest % 1_000_000_000 else _COARSE_TICK
-    if started - newest < tick or len(pruned) > MAX_PRUNED:
+    from torchx.workspace.record import roots_of
+
+    if started - newest < tick(newest) or len(pruned) > MAX_PRUNED or roots_of(projects) != roots:
         return False
-    return _nothing_newer(projects, newest, pruned)
+    return _newest_is(newest, projects, pruned)
+
+
+def tick(changed: int) -> int:
+    """How long (in ns) after a change a further one could still show the same time.
+
+    Args:
+        changed: the time that the change shows, in ns.
+    """
+    return _TICK if changed % 1_000_000_000 else _COARSE_TICK
 
 
 def _copy_stands(target: str, record: Record) -> bool:
@@ -81,7 +106,8 @@ def _copy_stands(target: str, record: Record) -> bool:
     return True
 
 
-def _nothing_newer(projects: Sequence[Project], newest: int, pruned: Sequence[str]) -> bool:
+def _newest_is(newest: int, projects: Sequence[Project], pruned: Sequence[str]) -> bool:
+    """Whether something was changed at a time, and nothing later."""
     import shutil
 
     find = shutil.which("find")
@@ -91,14 +117,25 @@ def _nothing_newer(projects: Sequence[Project], newest: int, pruned: Sequence[st
     # `find` tries tests of names before all others, though these are the costly ones: a test of another kind that is
     # always true, grouped with them, keeps them behind `-type d`, so that no file is compared with all these paths.
     leave_out = ["-type", "d", "(", "-links", "+0", "(", *prune[:-1], ")", ")", "-prune", "-o"] if prune else []
-    newer = ["-newerct", f"@{newest // 1_000_000_000}.{newest % 1_000_000_000:09d}", "-print", "-quit"]
+    look = ["-newerct", _seconds(newest), "-printf", _LATER, "-quit", "-o"]
+    look += ["-newerct", _seconds(newest - 1), "-printf", _THEN]
     starts: list[list[str]] = []
+    said = b""
     for project in projects:
         top, shares = _shares(project.source, set(pruned))
-        if any(os.lstat(path).st_ctime_ns > newest for path in top):
-            return False
+        for path in top:
+            changed = os.lstat(path).st_ctime_ns
+            if changed > newest:
+                return False
+            said += _THEN.encode() if changed == newest else b""
         starts += shares
-    return _all_silent([[find, *start, *leave_out, *newer] for start in starts])
+    answer = _answers([[find, *start, *leave_out, *look] for start in starts])
+    return answer is not None and {*(said + answer)} == {*_THEN.encode()}
+
+
+def _seconds(time: int) -> str:
+    """A time in ns as `find` reads it."""
+    return f"@{time // 1_000_000_000}.{time % 1_000_000_000:09d}"
 
 
 def _shares(source: str, pruned: set[str]) -> tuple[list[str], list[list[str]]]:
@@ -122,8 +159,8 @@ def _shares(source: str, pruned: set[str]) -> tuple[list[str], list[list[str]]]:
     return [], [[source]]
 
 
-def _all_silent(commands: Sequence[Sequence[str]]) -> bool:
-    """Whether all commands end well and none says anything."""
+def _answers(commands: Sequence[Sequence[str]]) -> bytes | None:
+    """What all commands say together; None where one fails."""
     import subprocess
 
     plain = {**os.environ, "LC_ALL": "C"}  # bytes are compared faster than characters
@@ -131,9 +168,10 @@ def _all_silent(commands: Sequence[Sequence[str]]) -> bool:
     try:
         for command in commands:
             running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=plain))
-        return all(not one.communicate(timeout=_TIMEOUT)[0] and one.returncode == 0 for one in running)
+        said = [one.communicate(timeout=_TIMEOUT)[0] for one in running]
+        return None if any(one.returncode for one in running) else b"".join(said)
     except (OSError, subprocess.TimeoutExpired):
-        return False
+        return None
     finally:
         for one in running:
             if one.poll() is None:
