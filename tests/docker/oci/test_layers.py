@@ -17,8 +17,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchx.specs.api import Workspace
 from tests.docker.clones import clone
+from torchx.specs.api import Workspace
 from torchx.testing.trees import TREE, make_tree
 from torchx.workspace.errors import WorkspaceError
 from torchx.workspace.projects import resolve_projects

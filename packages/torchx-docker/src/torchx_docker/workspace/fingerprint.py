@@ -9,11 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torchx_docker.workspace.tarstream import Contents
 
-#: A change within this time (ns) after the newest known one could carry the same time stamp: file systems stamp with
-#: the kernel's tick, a few with whole seconds.
-_TICK = 100_000_000
-_COARSE_TICK = 2_000_000_000
-
 
 def fingerprint(contents: Contents) -> str:
     """The text for a workspace; empty where a change could go unnoticed because the last one was only just made.
@@ -21,9 +16,10 @@ def fingerprint(contents: Contents) -> str:
     Size, time and permissions of each file count, and the time of the newest change of any kind (``ctime``), which
     programs can't set back.
     """
+    from torchx.workspace.unchanged import tick
+
     newest = contents.manifest.newest
-    tick = _TICK if newest % 1_000_000_000 else _COARSE_TICK
-    if contents.started - newest < tick:
+    if contents.started - newest < tick(newest):
         return ""
     seen = hashlib.sha256(repr(newest).encode())
     for place, folder in contents.manifest.folders.items():

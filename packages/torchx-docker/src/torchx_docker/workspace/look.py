@@ -73,9 +73,12 @@ class Look:
         return [(project.origin, project.target) for project in self.projects]
 
     def _record(self, rules: object) -> dict[str, Any]:
+        from torchx.workspace.record import roots_of
+
         manifest = self.contents.manifest
         return {
             "rules": rules,
+            "roots": roots_of(self.projects),
             "newest": manifest.newest,
             "started": self.contents.started,
             "pruned": manifest.pruned,
@@ -87,7 +90,8 @@ class Look:
 def _unchanged(projects: Sequence[Project], kept: dict[str, Any]) -> bool:
     from torchx.workspace.unchanged import nothing_changed
 
-    return nothing_changed(projects, newest=kept["newest"], started=kept["started"], pruned=kept["pruned"])
+    names = ("roots", "newest", "started", "pruned")
+    return nothing_changed(projects, **{name: kept[name] for name in names})
 
 
 def _dockerfile(contents: Contents) -> str:

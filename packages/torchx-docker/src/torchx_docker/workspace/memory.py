@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_VERSION = 2
+_VERSION = 3
 #: Records kept of each kind; the oldest go first.
 KEEP = 200
 
