@@ -20,6 +20,8 @@ from tests.cluster.docker_engine import PATH, SETUP, EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: What it logs when it has the port.
+_LISTENING = "listening on"
 #: Seconds.
 START_LIMIT, STOP_LIMIT = 30, 10
 USER, PASSWORD = "ann", "correct horse"
@@ -42,6 +44,7 @@ class RegistryProcess:
     def __init__(self, folder: Path, auth: dict[str, object] | None = None, data: Path | None = None) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        self._starts = 0
         port = _free_port()
         self.name = f"127.0.0.1:{port}"
         self.data = data or folder / "data"
@@ -68,11 +71,13 @@ class RegistryProcess:
         program = shutil.which("docker-registry", path=PATH)
         if program is None:
             raise EngineError("there is no docker-registry")
+        self._starts += 1
         with (self._folder / "log").open("ab") as log:
             command = ["setpriv", "--pdeathsig", "TERM", program, "serve", str(self._folder / "config.yml")]
             self._process = subprocess.Popen(command, env={**os.environ, "PATH": PATH}, stdout=log, stderr=log)
         limit = time.monotonic() + START_LIMIT
-        while not self._answers():
+        # Its own word for it comes first: where somebody else took the port meanwhile, they would answer.
+        while self.log.count(_LISTENING) < self._starts or not self._answers():
             if self._process.poll() is not None or time.monotonic() > limit:
                 raise EngineError(f"docker-registry does not start:\n{self.log[-4000:]}")
             time.sleep(0.02)

@@ -18,7 +18,7 @@ from tests.cluster.token_server import IDENTITY_TOKEN, token_server
 from torchx.errors import UsageError
 from torchx.specs.api import AppDef, Role, Workspace
 from torchx_docker.oci import media
-from torchx_docker.oci.errors import RegistryLoginError
+from torchx_docker.oci.errors import RegistryError, RegistryLoginError
 from torchx_docker.oci.registry import Blob, Document, Registry
 from torchx_docker.workspace.oci_workspace import OciWorkspaceMixin
 
@@ -176,6 +176,44 @@ def test_all_platforms_of_an_index(registry: Registry, index: str, source: Path)
     manifests = [registry.manifest("platforms", entry["digest"]).read() for entry in entries]
     assert manifests[0]["layers"][-1] == manifests[1]["layers"][-1]
     assert manifests[0]["config"] != manifests[1]["config"]
+
+
+def put_index(registry: Registry, repository: str, tag: str, *documents: Document, **entry: Any) -> Document:
+    """Puts an index of some documents into the registry."""
+    entries = [
+        {"mediaType": each.media_type, "size": len(each.content), "digest": each.digest, **entry} for each in documents
+    ]
+    content = {"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": entries}
+    index = Document(json.dumps(content).encode(), media.OCI_INDEX)
+    registry.put_manifest(repository, tag or index.digest, index)
+    return index
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_an_index_that_lists_indexes(registry: Registry, index: str, source: Path, depth: int) -> None:
+    inner = other = registry.manifest("platforms", "1")
+    for _ in range(depth):
+        inner = put_index(registry, "platforms", "", inner)
+    put_index(registry, "platforms", "nested", inner, other)
+    name = f"{registry.name}/platforms:nested"
+    entries = manifest_of(registry, submit(name, source)).read()["manifests"]
+    assert [entry["platform"]["architecture"] for entry in entries] == ["amd64", "arm64"]
+    assert {entry["mediaType"] for entry in entries} == {media.OCI_MANIFEST}
+    assert submit(name, source, image_platform="linux/arm64") == submit(index, source, image_platform="linux/arm64")
+
+
+def test_what_is_no_image_is_one_line(registry: Registry, source: Path, index: str) -> None:
+    inner = registry.manifest("platforms", "1")
+    for _ in range(6):
+        inner = put_index(registry, "platforms", "deep", inner)
+    with pytest.raises(RegistryError, match="index of indexes") as caught:
+        submit(f"{registry.name}/platforms:deep", source)
+    assert caught.value.hint
+    # An index that is said to be a manifest; the registry would not take one as such.
+    put_index(registry, "platforms", "lying", registry.manifest("platforms", "1"), mediaType=media.OCI_MANIFEST)
+    with pytest.raises(RegistryError, match="no image") as caught:
+        submit(f"{registry.name}/platforms:lying", source)
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(

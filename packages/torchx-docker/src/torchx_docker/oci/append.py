@@ -9,12 +9,14 @@ from torchx_docker.oci.errors import ImageNotFoundError, RegistryError, Registry
 from torchx_docker.oci.folders import find_place
 from torchx_docker.oci.layer import make_layer
 from torchx_docker.oci.manifests import (
+    check_image,
     check_platform,
     choose_platform,
     compression_for,
     extended_config,
     extended_index,
     extended_manifest,
+    flattened,
     images_of,
     is_index,
     working_dir,
@@ -93,9 +95,12 @@ class Bases:
         """
         layers: dict[tuple[object, ...], Layer] = {}
         top = self._read(self._name.version)
+        if is_index(top):
+            top = flattened(top, self._read)
         images: dict[str, Image] = {}
         for document in self._chosen(top, platform):
             manifest = document.read()
+            check_image(manifest)
             config = self._config(manifest)
             if platform:
                 check_platform(config, platform)

@@ -12,13 +12,15 @@ from torchx_docker.oci.media import DOCKER_MANIFEST, GZIP, INDEXES, MANIFESTS, O
 from torchx_docker.oci.registry import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from torchx_docker.oci.layer import Layer
 
 #: Says what an entry of an index is, beside the images; BuildKit puts proofs of where an image comes from there.
 _REFERENCE_TYPE = "vnd.docker.reference.type"
 _BASE_DIGEST = "org.opencontainers.image.base.digest"
+#: How deep indexes may be nested; tools nest them once, if at all.
+_MAX_DEPTH = 4
 #: Other names of architectures: https://github.com/containerd/platforms
 _ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm"}
 #: What a platform without a variant stands for.
@@ -48,6 +50,50 @@ def images_of(index: Mapping[str, Any]) -> list[dict[str, Any]]:
         for entry in index.get("manifests", [])
         if _REFERENCE_TYPE not in (entry.get("annotations") or {}) and entry.get("mediaType") in MANIFESTS
     ]
+
+
+def flattened(index: Document, read: Callable[[str], Document], depth: int = 0) -> Document:
+    """An index that lists what the indexes in it list, in their place; the same one where there are none.
+
+    Args:
+        index: the index.
+        read: gives the document of a digest.
+        depth: how many others it is in.
+
+    Raises:
+        RegistryError: indexes are nested too deep.
+    """
+    content = index.read()
+    entries = images_of(content)
+    if not any(entry["mediaType"] in INDEXES for entry in entries):
+        return index
+    if depth >= _MAX_DEPTH:
+        raise RegistryError(
+            f"the base image is an index of indexes of indexes, more than {_MAX_DEPTH} deep",
+            hint="use the name of an image in one of them",
+        )
+    found: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry["mediaType"] in INDEXES:
+            found += images_of(flattened(read(entry["digest"]), read, depth + 1).read())
+        else:
+            found.append(entry)
+    # Several of them may list the same image.
+    content["manifests"] = [*{entry["digest"]: entry for entry in found}.values()]
+    return Document(as_bytes(content), index.media_type)
+
+
+def check_image(manifest: Mapping[str, Any]) -> None:
+    """Refuses a manifest that is not one of an image.
+
+    Raises:
+        RegistryError: it is none.
+    """
+    if not isinstance(manifest.get("config"), dict) or not isinstance(manifest.get("layers"), list):
+        raise RegistryError(
+            "the base image has a manifest without a configuration or layers: it is no image of a container",
+            hint="check the base image's name",
+        )
 
 
 def choose_platform(index: Mapping[str, Any], platform: str) -> dict[str, Any]:
