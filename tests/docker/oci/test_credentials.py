@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from torchx_docker.oci import credentials
 from torchx_docker.oci.challenge import parse_challenges
-from torchx_docker.oci.credentials import ANONYMOUS, Credentials, find_credentials
+from torchx_docker.oci.credentials import ANONYMOUS, Credentials, all_credentials, find_credentials
 from torchx_docker.oci.errors import RegistryLoginError
 
 if TYPE_CHECKING:
@@ -173,3 +173,26 @@ def test_challenges(header: str, found: dict[str, dict[str, str]]) -> None:
 @given(st.text(max_size=80))
 def test_any_header_can_be_read(header: str) -> None:
     parse_challenges(header)
+
+
+def test_all_that_can_be_had_is_had_although_a_helper_is_broken(folder: Path) -> None:
+    helper(folder, "good", 'echo \'{"Username": "ann", "Secret": "pass:word"}\'')
+    configure(folder, auths={"file.io": {"auth": AUTH}}, credHelpers={"a.io": "no", "b.io": "no", "c.io": "good"})
+    assert all_credentials() == {"file.io": ANN, "c.io": ANN}
+    (folder / "config.json").write_text("{")
+    assert all_credentials() == {}
+
+
+def test_a_store_tells_what_it_has(folder: Path) -> None:
+    listed = '\'{"r.io": "ann", "https://index.docker.io/v1/": "ann"}\''
+    got = '\'{"Username": "ann", "Secret": "pass:word"}\''
+    program = folder / "bin" / "docker-credential-mine"
+    program.write_text(f"#!/bin/sh\nif [ $1 = list ]; then echo {listed}; else echo {got}; fi\n")
+    program.chmod(0o755)
+    configure(folder, credsStore="mine")
+    assert all_credentials() == {"r.io": ANN, "https://index.docker.io/v1/": ANN}
+    assert ANN.for_engine("docker.io") == {
+        "username": "ann",
+        "password": "pass:word",
+        "serveraddress": "https://index.docker.io/v1/",
+    }

@@ -267,10 +267,22 @@ class Engine:
         Raises:
             EngineError: the registry does not have it, or does not give it.
         """
+        from torchx_docker.logins import login_for, needs_login
+
+        repository, tag = docker_sdk().utils.parse_repository_tag(image)
+        login, problem = login_for(repository)
         with self._errors(f"pull the image {image}"):
-            repository, tag = docker_sdk().utils.parse_repository_tag(image)
-            records = self.client.api.pull(repository, tag=tag or "latest", stream=True, decode=True, platform=platform)
-            for record in records:
-                if "error" in record:
-                    raise EngineError(f"Docker can't pull the image {image}: {one_line(record['error'])}")
-                yield record
+            try:
+                records = self.client.api.pull(
+                    repository, tag=tag or "latest", stream=True, decode=True, platform=platform, auth_config=login
+                )
+                for record in records:
+                    if "error" in record:
+                        raise EngineError(f"Docker can't pull the image {image}: {one_line(record['error'])}")
+                    yield record
+            except (EngineError, docker_sdk().errors.APIError) as error:
+                if problem is None or not needs_login(str(error)):
+                    raise
+                raise EngineError(
+                    f"Docker can't pull the image {image} without a login: {problem.message}", hint=problem.hint
+                ) from error

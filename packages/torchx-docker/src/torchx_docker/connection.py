@@ -21,6 +21,7 @@ TIMEOUT = 60.0
 """Seconds that one answer of the engine may take."""
 
 FIX = "start it, or name another one with DOCKER_HOST"
+CONNECT = "connect"
 BUILD_FIX = "start it, name another one with DOCKER_HOST, or build images without one: workspace_type=oci"
 
 
@@ -62,10 +63,14 @@ def connect(timeout: float = TIMEOUT, *, fix: str = BUILD_FIX) -> DockerClient:
     """
     sdk = docker_sdk()
     settings = _connection_settings()
-    with engine_errors("connect", fix=fix):
+    with engine_errors(CONNECT, fix=fix):
         _knock(cast("str", settings.get("base_url")) or "unix:///var/run/docker.sock", timeout)
         # Without `version` the SDK asks the engine for it: the first contact.
-        return cast("DockerClient", sdk.DockerClient(version="auto", timeout=timeout, **settings))
+        client = cast("DockerClient", sdk.DockerClient(version="auto", timeout=timeout, **settings))
+    from torchx_docker.logins import DockerLogins
+
+    client.api._auth_configs = DockerLogins()
+    return client
 
 
 def _knock(address: str, timeout: float) -> None:
@@ -102,7 +107,10 @@ def engine_errors(what: str, *, fix: str = BUILD_FIX) -> Iterator[None]:
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise _unreachable(error, fix) from error
     except (sdk.errors.DockerException, ValueError) as error:
-        raise _unreachable(error, fix) from error
+        # What the SDK itself does not accept looks the same; only a failed connection may pass.
+        if what == CONNECT or isinstance(_root_of(error), OSError):
+            raise _unreachable(error, fix) from error
+        raise EngineError(f"Docker can't {what}: {one_line(error)}") from error
 
 
 def docker_sdk() -> Any:

@@ -13,6 +13,7 @@ from torchx_docker.oci.errors import RegistryLoginError
 from torchx_docker.oci.reference import HUB
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
 
 #: What the credentials of Docker Hub are filed under.
@@ -20,7 +21,10 @@ HUB_KEY = "https://index.docker.io/v1/"
 #: A user's name that says that the secret is an identity token.
 _TOKEN_USER = "<token>"
 #: Seconds that a helper may take; it may ask a service.
-HELPER_LIMIT = 60
+HELPER_LIMIT = 20
+
+
+_FIX = "repair it, or remove it (credsStore, credHelpers) from Docker's configuration file and log in: docker login"
 
 
 class Credentials(NamedTuple):
@@ -40,6 +44,16 @@ class Credentials(NamedTuple):
     def __repr__(self) -> str:
         return f"Credentials(username={self.username!r}, ...)"
 
+    def for_engine(self, registry: str) -> dict[str, str]:
+        """As a Docker engine takes them: https://docs.docker.com/reference/api/engine/version/v1.41/#section/Authentication"""
+        fields = {
+            "username": self.username,
+            "password": self.password,
+            "identitytoken": self.identity_token,
+            "registrytoken": self.registry_token,
+        }
+        return {**{name: value for name, value in fields.items() if value}, "serveraddress": _key_of(registry)}
+
 
 ANONYMOUS = Credentials()
 
@@ -54,7 +68,7 @@ def find_credentials(registry: str) -> Credentials:
         RegistryLoginError: the configuration or a helper can't be read.
     """
     config = _read_config()
-    key = HUB_KEY if registry == HUB else registry
+    key = _key_of(registry)
     names = {registry, key, _host_of(key)}  # Docker Hub has several
     helpers = _mapping(config, "credHelpers")
     helper = next((helpers[name] for name in (key, *sorted(names)) if name in helpers), config.get("credsStore"))
@@ -68,6 +82,41 @@ def find_credentials(registry: str) -> Credentials:
             if found:
                 return found
     return ANONYMOUS
+
+
+def usable_credentials(registry: str) -> tuple[Credentials, RegistryLoginError | None]:
+    """As `find_credentials`; those of nobody, and what is wrong, where they can't be had.
+
+    Docker's own client goes on as nobody then, too: whoever wants a public image needs no credentials.
+    """
+    try:
+        return find_credentials(registry), None
+    except RegistryLoginError as error:
+        return ANONYMOUS, error
+
+
+def all_credentials() -> dict[str, Credentials]:
+    """All credentials that can be had, by what they are filed under; a helper that fails is left out."""
+    try:
+        config = _read_config()
+    except RegistryLoginError:
+        return {}
+    helpers = {name: str(helper) for name, helper in _mapping(config, "credHelpers").items() if helper}
+    found: dict[str, Credentials] = {}
+    broken: set[str] = set()
+    names = dict.fromkeys([*_mapping(config, "auths"), *helpers])
+    if store := str(config.get("credsStore") or ""):
+        names.update(dict.fromkeys(_list_of_helper(store, broken)))
+    for name in names:
+        helper = helpers.get(name, store)
+        if helper in broken:
+            continue
+        credentials, problem = usable_credentials(HUB if name == HUB_KEY else _host_of(name))
+        if problem is not None and helper:
+            broken.add(helper)
+        if any(credentials):
+            found[name] = credentials
+    return found
 
 
 def config_file() -> str:
@@ -95,6 +144,10 @@ def _mapping(config: Mapping[str, object], name: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
+def _key_of(registry: str) -> str:
+    return HUB_KEY if registry == HUB else registry
+
+
 def _host_of(name: str) -> str:
     """The registry of an entry, which older programs wrote as a URL."""
     return name.partition("://")[2].partition("/")[0] if "://" in name else name
@@ -119,30 +172,56 @@ def _from_entry(entry: Mapping[str, object]) -> Credentials | None:
 
 
 def _ask_helper(helper: str, key: str) -> Credentials | None:
-    """Asks ``docker-credential-<helper>``; see https://github.com/docker/docker-credential-helpers."""
+    done = _run_helper(helper, "get", key)
+    if done.returncode:
+        told = (done.stdout or done.stderr).decode(errors="replace").strip()
+        if "credentials not found" in told.lower():
+            return None
+        said = " ".join(told.split()) or f"exit status {done.returncode}"
+        raise RegistryLoginError(f"the credential helper `docker-credential-{helper}` failed: {said}", hint=_FIX)
     import json
+
+    try:
+        answer = json.loads(done.stdout)
+        username, secret = str(answer["Username"]), str(answer["Secret"])
+    except (ValueError, KeyError, TypeError) as e:
+        raise RegistryLoginError(
+            f"the credential helper `docker-credential-{helper}` gave no credentials", hint=_FIX
+        ) from e
+    return Credentials(identity_token=secret) if username == _TOKEN_USER else Credentials(username, secret)
+
+
+def _list_of_helper(helper: str, broken: set[str]) -> list[str]:
+    import json
+
+    try:
+        done = _run_helper(helper, "list", "")
+        names = json.loads(done.stdout) if done.returncode == 0 else None
+    except (RegistryLoginError, ValueError):
+        names = None
+    if not isinstance(names, dict):
+        broken.add(helper)
+        return []
+    return [*names]
+
+
+def _run_helper(helper: str, command: str, key: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs ``docker-credential-<helper>``; see https://github.com/docker/docker-credential-helpers."""
     import subprocess
 
     program = f"docker-credential-{helper}"
     try:
-        done = subprocess.run(
-            [program, "get"], input=key.encode(), capture_output=True, timeout=HELPER_LIMIT, check=False
+        return subprocess.run(
+            [program, command], input=key.encode(), capture_output=True, timeout=HELPER_LIMIT, check=False
         )
     except FileNotFoundError as e:
         raise RegistryLoginError(
             f"`{config_file()}` names the credential helper `{program}`, which is not installed",
             hint=f"install {program}, or remove it from the file",
         ) from e
-    except (OSError, subprocess.TimeoutExpired) as e:
-        raise RegistryLoginError(f"the credential helper `{program}` does not work: {e}") from e
-    if done.returncode:
-        told = (done.stdout or done.stderr).decode(errors="replace").strip()
-        if "credentials not found" in told.lower():
-            return None
-        raise RegistryLoginError(f"the credential helper `{program}` failed: {told or done.returncode}")
-    try:
-        answer = json.loads(done.stdout)
-        username, secret = str(answer["Username"]), str(answer["Secret"])
-    except (ValueError, KeyError, TypeError) as e:
-        raise RegistryLoginError(f"the credential helper `{program}` gave no credentials") from e
-    return Credentials(identity_token=secret) if username == _TOKEN_USER else Credentials(username, secret)
+    except subprocess.TimeoutExpired as e:
+        raise RegistryLoginError(
+            f"the credential helper `{program}` does not answer: it timed out after {HELPER_LIMIT:g} s", hint=_FIX
+        ) from e
+    except OSError as e:
+        raise RegistryLoginError(f"the credential helper `{program}` can't be run: {e.strerror}", hint=_FIX) from e
