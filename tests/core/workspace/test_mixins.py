@@ -187,6 +187,14 @@ def test_an_unknown_type_is_named_with_the_nearest(ws: Path) -> None:
     assert isinstance(caught.value, KeyError)
 
 
+@pytest.mark.parametrize("name", ["foo", "docker", "ocj"], ids=["unknown", "of another scheduler", "like that"])
+def test_only_types_of_this_scheduler_are_named(ws: Path, name: str) -> None:
+    with pytest.raises(UnknownWorkspaceTypeError, match=f"`{name}`; known: dir, image$") as caught:
+        Multi().build_workspaces([role(workspace=Workspace.from_str(str(ws)))], {"workspace_type": name})
+    assert "known:" not in (caught.value.hint or "")
+    assert "did you mean" not in (caught.value.hint or "")
+
+
 def test_a_type_whose_distribution_is_missing_is_told_so(
     tmp_path: Path,
 ) -> None:

@@ -67,7 +67,8 @@ def missing(
             else install_hint(official)
         )
     listed = f"known: {', '.join(names)}" if names else f"no {kind.label} is installed"
-    return UnknownPluginError(f"there is no {kind.label} `{name}`", name=name, known=names, hint=hint or near or listed)
+    message = f"there is no {kind.label} `{name}`"
+    return UnknownPluginError(message, name=name, known=names, hint=hint or near or listed, fix=hint)
 
 
 def _may_be_in(kind: PluginType, name: str, broken: Sequence[tuple[Provider, PluginProblem]]) -> PluginLoadError:

@@ -31,14 +31,22 @@ class UnknownPluginError(UsageError, KeyError):
     Attributes:
         name: the name that was asked for.
         known: the valid names, sorted.
+        fix: what brings a plugin of the name, such as a command that installs it; None where nothing is known to.
     """
 
     def __init__(
-        self, message: str = "", *, name: str = "", known: Sequence[str] = (), hint: str | None = None
+        self,
+        message: str = "",
+        *,
+        name: str = "",
+        known: Sequence[str] = (),
+        hint: str | None = None,
+        fix: str | None = None,
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint or fix)
         self.name = name
         self.known = tuple(known)
+        self.fix = fix
 
 
 class DuplicatePluginError(UsageError):

@@ -219,7 +219,9 @@ class MultiWorkspaceMixin(WorkspaceMixin[tuple[str, Any]]):
 
 
 def _missing_hint(name: str) -> str | None:
-    """How to get a builder that is not there; None where its plugin is there, and this scheduler does not offer it.
+    """How to get a builder that is not there; None where nothing is known to bring it.
+
+    Builders of other plugins are not named: those that this scheduler offers are in the message.
 
     Raises:
         PluginLoadError: there is a plugin for it, which does not work.
@@ -230,7 +232,7 @@ def _missing_hint(name: str) -> str | None:
     try:
         get_plugin_manager().get("workspaces", name).load()
     except UnknownPluginError as error:
-        return error.hint
+        return error.fix
     return None
 
 
