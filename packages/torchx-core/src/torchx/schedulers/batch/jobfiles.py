@@ -125,9 +125,10 @@ _MAKE = (
     '&& chmod 1777 -- "$above";; esac; umask 077 && mkdir -p -- "$1" && cd -- "$1" && pwd -P'
 )
 _WRITE = 'umask 077 && cd -- "$1" && tar -xf -'
+# The names come as input: there is little room on a command line.
 _READ = (
-    'cd -- "$1" 2>/dev/null || exit 0; shift; '
-    'for f; do [ -f "$f" ] && printf "%s\\0" "$f"; done | tar --null -cf - -T -'
+    """cd -- "$1" 2>/dev/null || exit 0; xargs -0 sh -c 'for f; do [ -f "$f" ] && printf "%s\\0" "$f"; done; :' sh """
+    "| tar --null -cf - -T -"
 )
 _REMOVE = 'rm -rf -- "$1"'
 
@@ -154,7 +155,8 @@ class RemoteJobFiles(JobFiles):
             raise _cannot_write(f"{self._commands.host}:{folder}", result.stderr or "tar failed")
 
     def read(self, folder: str, names: Sequence[str]) -> dict[str, bytes]:
-        result = self._commands.run(["sh", "-c", _READ, "sh", folder, *names])
+        listed = b"".join(os.fsencode(name) + b"\0" for name in names)
+        result = self._commands.run(["sh", "-c", _READ, "sh", folder], stdin=listed)
         if result.returncode:
             raise JobFilesError(f"can't read {self._commands.host}:{folder}: {result.stderr}")
         return _unpacked(result.stdout)

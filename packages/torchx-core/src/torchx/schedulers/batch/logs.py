@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 
-from torchx.errors import TransientError
+from torchx.errors import TorchXError, TransientError
 from torchx.schedulers.batch.replica_states import parse_note
 from torchx.schedulers.lines import LineAssembler
 from torchx.schedulers.log_sources import FileSource, polled
@@ -140,10 +140,27 @@ def has_ended(note_path: str | None, job_ended: Callable[[], bool], attempt_is_l
     return polled(look, every=NOTE_AGE)
 
 
-_FETCH = (
-    'while [ $# -ge 3 ]; do n=$(wc -c <"$1" 2>/dev/null) || n=0; n=$((n - $2)); [ "$n" -gt "$3" ] && n=$3; '
-    '[ "$n" -gt 0 ] || n=0; echo "$n"; [ "$n" -eq 0 ] || tail -c "+$(($2 + 1))" -- "$1" | head -c "$n"; shift 3; done'
-)
+FETCH_AT_MOST, FETCH_AT_LEAST = 32_000_000, 4096
+"""Bytes that one read from a login node brings of all logs together, and of each of them if there are that many."""
+
+# Lines `OFFSET PATH` come as input: there is little room on a command line. One process looks at all sizes.
+_FETCH = """\
+LC_ALL=C; export LC_ALL; list=$(cat)
+printf '%s\\n' "$list" | cut -d ' ' -f 2- | tr '\\n' '\\0' | xargs -0 stat -L -c '%s %n' -- 2>/dev/null |
+{ cat; echo; printf '%s\\n' "$list"; } |
+awk -v limit="$1" '
+  { at = index($0, " "); number = substr($0, 1, at - 1); path = substr($0, at + 1) }
+  !wanted && $0 == "" { wanted = 1; next }
+  !wanted { size[path] = number; next }
+  { n = size[path] - number; if (n > limit) n = limit; print (n > 0 ? n : 0) " " $0 }
+' | while IFS= read -r line; do
+  n=${line%% *} rest=${line#* }; o=${rest%% *} p=${rest#* }
+  [ -r "$p" ] || n=0
+  echo "$n"
+  if [ "$n" -gt 0 ] && [ "$o" -eq 0 ]; then head -c "$n" -- "$p"
+  elif [ "$n" -gt 0 ]; then tail -c "+$((o + 1))" -- "$p" | head -c "$n"; fi
+done
+"""
 
 
 class RemoteLogs:
@@ -162,7 +179,13 @@ class RemoteLogs:
         self._due = float("-inf")
 
     def source(self, path: str, finished: Callable[[], bool]) -> LogSource:
-        """One file of them."""
+        """One file of them.
+
+        Raises:
+            TorchXError: its path holds a line end.
+        """
+        if "\n" in path:
+            raise TorchXError(f"can't follow a log whose path holds a line end: {path!r}")
         self._offsets[path] = 0
         self._due = float("-inf")  # it must not be taken for empty before it has been asked for
         return _RemoteFile(self, path, finished)
@@ -186,9 +209,10 @@ class RemoteLogs:
 
     def _fetch(self, limit: int) -> None:
         wanted = [path for path in self._offsets if not self._fresh.get(path)]
-        words = [word for path in wanted for word in (path, str(self._offsets[path]), str(limit))]
+        limit = min(limit, max(FETCH_AT_LEAST, FETCH_AT_MOST // max(len(wanted), 1)))
+        listed = b"".join(b"%d %s\n" % (self._offsets[path], os.fsencode(path)) for path in wanted)
         try:
-            result = self._commands.run(["sh", "-c", _FETCH, "sh", *words])
+            result = self._commands.run(["sh", "-c", _FETCH, "sh", str(limit)], stdin=listed)
         except TransientError as error:
             raise TransientLogError(error.message) from error
         if result.returncode:
