@@ -398,3 +398,15 @@ def test_long_lines_of_both_outputs_stay_whole_where_they_meet(jobs: Docker) -> 
     lines = jobs.lines(app_id)
     assert (lines.count(out), lines.count(err), len(lines)) == (20, 20, 40)
     assert jobs.lines(app_id, streams=Stream.STDERR) == [err] * 20
+
+
+def test_the_log_of_a_container_with_a_terminal_is_read(jobs: Docker) -> None:
+    long = "".join(f"{n} " for n in range(1, 9001))
+    role = jobs.role("echo out; echo error >&2; echo $(seq 9000) end; seq 2; sleep 1; printf 'no end'")
+    set_overlay(role, "local_docker", "container", {"Tty": True})
+    app_id = jobs.submit(role)
+    expected = ["out\n", "error\n", f"{long}end\n", "1\n", "2\n", "no end"]
+    assert [line.rstrip("\n") for line in jobs.lines(app_id)] == [line.rstrip("\n") for line in expected]
+    assert jobs.end(app_id).state == AppState.SUCCEEDED
+    assert jobs.lines(app_id, streams=Stream.STDOUT)[:5] == expected[:5]
+    assert torchx("log", f"local_docker://test/{app_id}").stdout.startswith("worker/0 out\nworker/0 error\n")

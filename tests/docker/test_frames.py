@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torchx_docker.frames import NANOSECONDS, STDERR, STDOUT, ChunkDecoder, FrameDecoder, format_time, parse_time
+from torchx_docker.frames import (
+    LONGEST_PIECE,
+    NANOSECONDS,
+    STDERR,
+    STDOUT,
+    ChunkDecoder,
+    FrameDecoder,
+    LogDecoder,
+    format_time,
+    parse_time,
+)
 from torchx_docker.logs import LogPosition
 
 TIME = b"2026-01-02T03:04:05.000000006Z"
@@ -58,6 +68,21 @@ def test_frames_are_undone_wherever_they_are_cut(sent: list[tuple[int, int, byte
     decoder = FrameDecoder()
     data = b"".join(frame(*record) for record in sent)
     assert [record for piece in pieces(data, cuts) for record in decoder.feed(piece)] == sent
+
+
+@given(
+    st.lists(st.sampled_from([b"", b"a", b"b c", b"2026-01", b"d" * LONGEST_PIECE, b"e" * (2 * LONGEST_PIECE + 5)])),
+    st.booleans(),
+    st.lists(st.integers(0, 10**6), max_size=20),
+)
+def test_a_terminals_log_is_undone_wherever_it_is_cut(lines: list[bytes], ends: bool, cuts: list[int]) -> None:
+    written = [line + b"\r\n" for line in lines] + ([] if ends else [b"no end"])
+    parts = [line[n : n + LONGEST_PIECE] for line in written for n in range(0, len(line), LONGEST_PIECE)]
+    decoder = LogDecoder()
+    sent = b"".join(TIME + b" " + part for part in parts)
+    found = [record for piece in pieces(sent, cuts) for record in decoder.feed(piece)] + decoder.rest()
+    assert {(stream, when) for stream, when, _ in found} <= {(STDOUT, parse_time(TIME))}
+    assert b"".join(data for _, _, data in found).replace(b"\r\n", b"\n") == b"".join(written).replace(b"\r\n", b"\n")
 
 
 def test_a_frame_without_a_time_is_refused() -> None:

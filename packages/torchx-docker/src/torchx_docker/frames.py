@@ -8,6 +8,7 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operat
 from __future__ import annotations
 
 import calendar
+import re
 import time
 
 FRAME_HEADER = 8
@@ -15,6 +16,14 @@ NANOSECONDS = 1_000_000_000
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 """Numbers of streams; STDIN is never sent."""
+
+LONGEST_PIECE = 16 * 1024
+"""Bytes in which the engine keeps a longer line: https://github.com/moby/moby/blob/v20.10.24/daemon/logger/copier.go"""
+
+STAMP = 31
+"""Bytes of a time and the space behind it."""
+
+_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z ")
 
 Record = tuple[int, int, bytes]
 """Stream, time in nanoseconds since the epoch, data."""
@@ -93,6 +102,77 @@ class FrameDecoder:
             at = end
         self._buffer = buffer[at:]
         return records
+
+
+class TerminalDecoder:
+    """The log of a container with a terminal: no frames, each line behind its time, line ends as terminals have them.
+
+    Nothing parts the pieces in which the engine keeps a long line but the time in front of each.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> list[Record]:
+        """The records that are complete with the next bytes.
+
+        Raises:
+            ValueError: they are no log that was asked for with times.
+        """
+        buffer, at = self._buffer + data, 0
+        records = []
+        while (end := self._end_of_record(buffer, at)) >= 0:
+            records.append(_terminal_record(buffer[at:end]))
+            at = end
+        self._buffer = buffer[at:]
+        return records
+
+    def rest(self) -> list[Record]:
+        """A last line without an end, when nothing will come any more."""
+        last, self._buffer = self._buffer, b""
+        return [_terminal_record(last)] if last else []
+
+    @staticmethod
+    def _end_of_record(buffer: bytes, at: int) -> int:
+        """Where the record that begins at ``at`` ends; -1 where that has not come yet."""
+        space = buffer.find(b" ", at)
+        if space < 0:
+            return -1
+        limit = space + 1 + LONGEST_PIECE
+        end = buffer.find(b"\n", space, limit) + 1
+        if end:
+            return end
+        if len(buffer) < limit + STAMP:
+            return -1
+        return limit if _STAMP.match(buffer, limit) else buffer.find(b"\n", limit) + 1 or -1
+
+
+def _terminal_record(record: bytes) -> Record:
+    stamp, _, line = record.partition(b" ")
+    return STDOUT, parse_time(stamp), line[:-2] + b"\n" if line.endswith(b"\r\n") else line
+
+
+class LogDecoder:
+    """A log in either form, which its first byte tells: a stream's number, or the first digit of a year."""
+
+    def __init__(self) -> None:
+        self._decoder: FrameDecoder | TerminalDecoder | None = None
+
+    def feed(self, data: bytes) -> list[Record]:
+        """The records that are complete with the next bytes.
+
+        Raises:
+            ValueError: they are no log that was asked for with times.
+        """
+        if self._decoder is None:
+            if not data:
+                return []
+            self._decoder = TerminalDecoder() if data[:1].isdigit() else FrameDecoder()
+        return self._decoder.feed(data)
+
+    def rest(self) -> list[Record]:
+        """What has no end, when nothing will come any more."""
+        return self._decoder.rest() if isinstance(self._decoder, TerminalDecoder) else []
 
 
 _seconds: dict[bytes, int] = {}

@@ -7,7 +7,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING
 
-from torchx_docker.frames import ChunkDecoder, FrameDecoder
+from torchx_docker.frames import ChunkDecoder, LogDecoder
 
 if TYPE_CHECKING:
     import socket
@@ -29,7 +29,7 @@ class LogStream:
     def __init__(self, response: Any, timeout: float) -> None:
         self._response = response
         self._timeout = timeout
-        self._frames = FrameDecoder()
+        self._log = LogDecoder()
         self._chunks = ChunkDecoder()
         self._first = b""
         self._socket = _socket_of(response)
@@ -68,12 +68,13 @@ class LogStream:
         """
         if self._socket is None:
             data: bytes = self._response.raw.read(limit)
-            return self._frames.feed(data), not data
+            return (self._log.feed(data), False) if data else (self._log.rest(), True)
         data = self._first or self._receive(limit, wait)
         self._first = b""
         if not data:
             return [], False
-        return self._frames.feed(self._chunks.feed(data)), self._chunks.ended
+        records = self._log.feed(self._chunks.feed(data))
+        return records + (self._log.rest() if self._chunks.ended else []), self._chunks.ended
 
     def close(self) -> None:
         """Closes the connection."""
