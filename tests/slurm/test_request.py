@@ -258,6 +258,36 @@ def test_mounts_that_are_there_anyway_are_taken() -> None:
     request(a_role(mounts=[BindMount("/data", "/data"), DeviceMount("/dev/a", "/dev/a")]))
 
 
+def test_mount_that_would_not_be_read_only_is_refused() -> None:
+    mount = BindMount("/data", "/data", read_only=True)
+    with pytest.raises(UsageError, match="read-only without containers") as caught:
+        request(a_role(mounts=[mount]))
+    assert caught.value.hint
+    request(a_role(mounts=[mount]), container="apptainer")
+
+
+@pytest.mark.parametrize("container", [None, "pyxis"])
+def test_permissions_of_a_device_that_do_not_hold_are_told(
+    container: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    request(a_role(image="/i", mounts=[DeviceMount("/dev/a", "/dev/a", "r")]), container=container)
+    [record] = caplog.records
+    assert "the permissions `r` of `/dev/a` have no effect" in record.getMessage()
+
+
+def test_ports_are_told_as_those_of_the_nodes() -> None:
+    assert str(request(a_role(port_map={"http": 80, "x\ny": 81}))).startswith(
+        "# worker: ports of its nodes: http 80, x y 81\nsbatch "
+    )
+
+
+def test_backslash_in_the_job_s_folder_is_refused() -> None:
+    """It has a meaning in file names of ``sbatch``, another one in each version."""
+    with pytest.raises(UsageError, match="backslash") as caught:
+        request(a_role(), job_dir="/shared/a\\b")
+    assert "job_dir" in (caught.value.hint or "")
+
+
 def test_images_run_by_pyxis() -> None:
     role = a_role(image="ghcr.io/me/train:1", mounts=[BindMount("/data", "/mnt", read_only=True)])
     made = request(role, container="pyxis")

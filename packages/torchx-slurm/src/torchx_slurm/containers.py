@@ -49,6 +49,11 @@ def check_mounts(role: Role, container: str | None) -> None:
                 f"role `{role.name}`: `{mount.src_path}` can't be mounted at `{mount.dst_path}` without containers",
                 hint="use the same path for src and dst, or run images with the option container",
             )
+        if container is None and isinstance(mount, BindMount) and mount.read_only:
+            raise UsageError(
+                f"role `{role.name}`: `{mount.src_path}` can't be mounted read-only without containers",
+                hint="leave out readonly: programs may write there then; or run images with the option container",
+            )
         if container is not None and not (_can_be_mounted(mount.src_path) and _can_be_mounted(mount.dst_path)):
             raise UsageError(f"role `{role.name}`: the path of a mount can't hold `,`, `:` or a line end")
         if container == "pyxis" and isinstance(mount, DeviceMount) and mount.src_path != mount.dst_path:

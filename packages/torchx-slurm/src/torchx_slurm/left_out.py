@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torchx.specs.api import DeviceMount
 from torchx_slurm.resources import CONSTRAINT, GRES
 
 TYPE_CHECKING = False
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 _CHOSEN_NODES = ("constraint", "C", "gres", "nodelist", "w")
 """Options that tell more of the nodes than cores, memory and GPUs."""
+
+ALL_PERMISSIONS = "rwm"
+"""Permissions of a device mount that asks for no limit."""
 
 
 def warn(request: SlurmBatchRequest, container: str | None) -> None:
@@ -43,6 +47,12 @@ def _left_out(role: Role, component: SlurmRoleRequest, container: str | None) ->
             f"the image `{role.image}` is not used: programs run with what is installed on the nodes; "
             "set the option container (pyxis or apptainer) to run it"
         )
+    for mount in role.mounts:
+        if isinstance(mount, DeviceMount) and mount.permissions != ALL_PERMISSIONS:
+            yield (
+                f"the permissions `{mount.permissions}` of `{mount.src_path}` have no effect: "
+                "programs may do with the device what the node lets them"
+            )
     wanted = [*role.resource.devices]
     wanted += [f"{k}={v}" for k, v in role.resource.capabilities.items() if k not in (CONSTRAINT.key, GRES.key)]
     if wanted and not _chooses_nodes(role, component):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torchx.errors import UsageError
 from torchx.schedulers.batch.dir_workspace import workspace_copy
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line
 from torchx.schedulers.batch.replica import ENV_RANK0_HOST, ReplicaCommand, replica_script
@@ -102,6 +103,9 @@ class SlurmBatchRequest(BatchRequest):
 
     def render(self) -> str:
         where = f"# on {self.host}\n" if self.host else ""
+        for role in self.app.roles:
+            ports = ", ".join(f"{one_line(name)} {port}" for name, port in role.port_map.items())
+            where += f"# {one_line(role.name)}: ports of its nodes: {ports}\n" if ports else ""
         return f"{where}{join(self.argv(self.folder))}\n{BatchRequest.render(self)}"
 
 
@@ -119,6 +123,11 @@ def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: s
     """
     opts = Opts.from_cfg(cfg)
     check_options(opts)
+    if "\\" in folder:
+        raise UsageError(
+            f"the job's folder `{folder}` holds a backslash, which has a meaning of its own in sbatch's file names",
+            hint="name another folder with job_dir",
+        )
     container = runtime(opts.container, opts.workspace_type)
     common = _common_options(app, opts, key)
     request = SlurmBatchRequest(key=key, folder=folder, app=app)
