@@ -44,6 +44,9 @@ def run(rounds: int = 7) -> Iterator[Row]:
             yield from _status(scheduler, app_id, rounds)
             yield from _logs(scheduler, app_id, rounds)
             yield from _quiet(scheduler, app_id)
+            scheduler.delete(app_id)
+            app_id = _submit_failing(scheduler)
+            yield from _status_of_failed(scheduler, app_id)
         finally:
             scheduler.delete(app_id)
             scheduler.close()
@@ -73,6 +76,17 @@ def _submit(scheduler: DockerScheduler) -> str:
     return app_id
 
 
+def _submit_failing(scheduler: DockerScheduler) -> str:
+    from torchx.specs import AppDef, Role
+
+    role = Role("worker", "tools:1", entrypoint="sh", args=["-c", "exit 1"], num_replicas=REPLICAS)
+    app_id = scheduler.schedule(scheduler.submit_dryrun(AppDef("bench", [role]), {"quiet": True}))
+    filters = {"label": [f"torchx.pytorch.org/app-id={app_id}"]}
+    while scheduler._engine.client.api.containers(filters=filters):
+        time.sleep(0.5)
+    return app_id
+
+
 def _size(text: str) -> int:
     return len(text.strip())
 
@@ -95,6 +109,15 @@ def _status(scheduler: DockerScheduler, app_id: str, rounds: int) -> Iterator[Ro
         target=1.5,
         rounds=rounds * 3,
     )
+
+
+def _status_of_failed(scheduler: DockerScheduler, app_id: str) -> Iterator[Row]:
+    from torchx_docker.details import MOST_EXPLAINED
+
+    for when, most in (("the first", 1 + 2 * MOST_EXPLAINED), ("a later", 1)):
+        calls = _count_calls(scheduler, lambda: scheduler.describe(app_id))
+        what = f"calls for {when} status of {REPLICAS} containers, most of which have failed"
+        yield Row(what, calls, most, f"{calls} calls")
 
 
 def _logs(scheduler: DockerScheduler, app_id: str, rounds: int) -> Iterator[Row]:

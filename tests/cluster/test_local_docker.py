@@ -6,7 +6,7 @@ import json
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,8 @@ from torchx.schedulers.api import Stream
 from torchx.specs import AppState, BindMount, DeviceMount, Resource, RetryPolicy, VolumeMount, macros
 from torchx.specs.overlays import set_overlay
 from torchx.testing.waiting import until
+from torchx_docker.details import MOST_EXPLAINED
+from torchx_docker.scheduler import DockerScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -316,6 +318,32 @@ def test_the_state_of_many_replicas_with_retries_is_one_call(
     app_id = jobs.submit(role)
     monkeypatch.delattr(type(jobs.scheduler._engine), "inspect")
     assert jobs.describe(app_id).state == AppState.RUNNING
+
+
+def test_the_state_of_many_failed_replicas_is_a_few_calls_at_first_and_then_one(jobs: Docker) -> None:
+    app_id = jobs.submit(jobs.role("exit $(($1 + 1))", macros.replica_id, num_replicas=12))
+    jobs.reach(app_id, AppState.FAILED)
+    until(lambda: not any(c["State"]["Running"] for c in jobs.containers(app_id)), TIMEOUT, "the end of all")
+    scheduler = DockerScheduler("another shell")
+    api = scheduler._engine.client.api
+    calls: list[str] = []
+    send = api.send
+
+    def counted(request: Any, **more: Any) -> Any:
+        calls.append(request.url)
+        return send(request, **more)
+
+    api.send = counted
+    first = scheduler.describe(app_id)
+    assert len(calls) <= 1 + 2 * MOST_EXPLAINED
+    calls.clear()
+    assert scheduler.describe(app_id) == first
+    assert len(calls) == 1
+    assert first is not None
+    replicas = first.roles_statuses[0].replicas
+    failed = [r for r in replicas if r.state == AppState.FAILED]
+    assert [r.structured_error_msg for r in failed] == [f"exit code {r.id + 1}" for r in failed]
+    scheduler.close()
 
 
 def test_a_keeper_that_can_not_write_is_an_error_and_nothing_is_left(

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from torchx.specs import AppDef, AppState, RetryPolicy, Role
+from torchx_docker.details import Details, worth_explaining
+from torchx_docker.replica import Replica, by_app, replica_of
 from torchx_docker.request import build_request
 from torchx_docker.retries import Plan, may_run_again, next_step
-from torchx_docker.replica import Replica, by_app, replica_of
 from torchx_docker.status import app_state, described, reason
 
 S, F, C = AppState.SUCCEEDED, AppState.FAILED, AppState.CANCELLED
@@ -20,6 +21,11 @@ NOW, LONG_AGO = "3 seconds ago", "2 minutes ago"
 
 def job(*states: str, policy: str = "APPLICATION", max_retries: int = 0, roles: int = 1) -> list[Replica]:
     """Replicas in these states, ``"<state>[.<mark>]"`` or ``"<exit code>[.<mark>][ <when>]"``, in order."""
+    return by_app(summaries(*states, policy=policy, max_retries=max_retries, roles=roles))["job-1"]
+
+
+def summaries(*states: str, policy: str = "APPLICATION", max_retries: int = 0, roles: int = 1) -> list[dict[str, Any]]:
+    """As the engine lists them."""
     each = len(states) // roles
     made = [
         Role(
@@ -28,8 +34,7 @@ def job(*states: str, policy: str = "APPLICATION", max_retries: int = 0, roles: 
         for n in range(roles)
     ]
     request = build_request(AppDef("job", made), {}, app_id="job-1", version="1")
-    summaries = [summary(c, state) for c, state in zip(request["containers"], states, strict=True)]
-    return by_app(summaries)["job-1"]
+    return [summary(c, state) for c, state in zip(request["containers"], states, strict=True)]
 
 
 def summary(container: dict[str, Any], state: str) -> dict[str, Any]:
@@ -133,7 +138,9 @@ def test_the_reason_of_a_failure(code: str, record: dict[str, Any], told: str) -
 
 
 def test_a_job_is_described_as_it_was_submitted() -> None:
-    found = described("job-1", job("0", "3", max_retries=2, policy="REPLICA"), {}, {"job-1-r0-1": "its own error"})
+    found = described(
+        "job-1", job("0", "3", max_retries=2, policy="REPLICA"), Details({}, {"job-1-r0-1": "its own error"})
+    )
     (role,) = found.roles
     assert (role.name, role.image, role.entrypoint, role.num_replicas, role.max_retries) == ("r0", "img", "x", 2, 2)
     assert role.retry_policy is RetryPolicy.REPLICA
@@ -164,7 +171,7 @@ def test_labels_that_somebody_else_has_written_break_nothing(value: str) -> None
     (found,) = job("3", max_retries=1)
     for label in ("role", "app-metadata"):
         odd = replace(found, labels={**found.labels, f"torchx.pytorch.org/{label}": value})
-        assert described("job-1", [odd, *job("running")], {}, {}).state is AppState.RUNNING
+        assert described("job-1", [odd, *job("running")], Details({}, {})).state is AppState.RUNNING
         assert next_step([odd]).over
         assert replica_of({"Id": "x", "Labels": {**odd.labels, "torchx.pytorch.org/replica-id": "9" * 5000}}) is None
 
@@ -177,5 +184,37 @@ def test_a_container_that_an_older_tool_made_has_a_state() -> None:
     assert found is not None
     assert found.state is AppState.RUNNING
     assert found.spec == {}
-    assert described("a", [found], {}, {}).roles == []
+    assert described("a", [found], Details({}, {})).roles == []
     assert json.dumps(found.spec) == "{}"
+
+
+def test_a_few_failed_replicas_are_explained_those_that_were_killed_first() -> None:
+    replicas = job(*(["1"] * 40), "137", "0", "running")
+    assert [r.k for r in worth_explaining(replicas)] == [40, 0, 1]
+    assert described("job-1", replicas, Details({}, {})).msg == "r0/40 failed: exit code 137 (SIGKILL), and 40 more"
+
+
+CANCELLED = {"Id": "x", "Labels": {"torchx.pytorch.org/version": "1", "torchx.pytorch.org/cancelled": "job-1"}}
+
+
+@pytest.mark.parametrize(
+    ("states", "fields", "state", "cancelled"),
+    [
+        (["running", "created"], {}, C, [True, True]),
+        (["3", "running"], {}, C, [False, True]),
+        (["0", "0"], {}, S, [False, False]),
+        (["3", "143.stopped"], {}, F, [False, False]),
+        (["3", "143"], {"max_retries": 1}, C, [True, True]),
+        (["3.retrying1", "running.retry1"], {"max_retries": 1}, C, [True, True]),
+        (["3.retry1", "0.retry1"], {"max_retries": 1}, F, [False, False]),
+        (["restarting", "0"], {"max_retries": 1, "policy": "REPLICA"}, C, [True, False]),
+    ],
+    ids=["running", "one failed", "succeeded", "failed", "between runs", "restarting", "no retries left", "engine"],
+)
+def test_the_record_of_a_cancellation_says_so_of_all_that_may_still_run(
+    states: list[str], fields: dict[str, Any], state: AppState, cancelled: list[bool]
+) -> None:
+    replicas = by_app([CANCELLED, *summaries(*states, **fields)])["job-1"]
+    assert app_state(replicas) == state
+    assert [r.cancelled for r in replicas] == cancelled
+    assert not next_step(replicas).restart

@@ -12,12 +12,12 @@ from torchx.schedulers.ids import make_unique
 from torchx.specs.api import AppDef, AppDryRunInfo, AppState, CfgVal, runopts
 from torchx_docker.client import Engine
 from torchx_docker.connection import FIX, EngineUnreachableError
+from torchx_docker.details import Inspector
 from torchx_docker.ending import cancel, remove
 from torchx_docker.lookup import all_replicas, find_replica, replicas_of
 from torchx_docker.names import app_part
 from torchx_docker.opts import Opts
-from torchx_docker.replica import kept
-from torchx_docker.request import ERROR_FILE, LABEL_APP_NAME, NETWORK, build_request, render
+from torchx_docker.request import LABEL_APP_NAME, NETWORK, build_request, render
 from torchx_docker.retries import needs_keeper, next_step
 from torchx_docker.status import app_state, described
 from torchx_docker.submission import create_missing, start_created
@@ -44,18 +44,6 @@ Rows = list[ListAppResponse]
 SUBMIT_TIMEOUT = 30.0
 """Seconds for which a submission is tried again when the engine goes away in the middle of it."""
 
-MOST_INSPECTED = 32
-"""Failed replicas of a job whose reasons are asked for, each by a call of its own."""
-
-MOST_COUNTED = 4
-"""Replicas of a job that the engine may start again, and that are asked how often it has; of more, only failed ones."""
-
-KILLED = 137
-"""The exit code of a program that the kernel has killed."""
-
-MOST_OF_AN_ERROR = 64 * 1024
-"""Bytes of a replica's own error file that are taken."""
-
 
 class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
     """Jobs as containers of a Docker engine.
@@ -70,9 +58,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         super().__init__("local_docker", session_name, docker_client=docker_client)
         self._engine = Engine(docker_client, fix=FIX)
         self._watches: WeakValueDictionary[str, JobWatch] = WeakValueDictionary()
-        # Of runs that have ended: these change no more.
-        self._details: dict[str, dict[str, Any]] = {}
-        self._errors: dict[str, str] = {}
+        self._inspector = Inspector(self._engine)
 
     def _run_opts(self) -> runopts:
         return Opts.as_runopts()
@@ -139,9 +125,10 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         return self.describe_many([app_id])[app_id]
 
     def describe_many(self, app_ids: Iterable[str]) -> dict[str, DescribeAppResponse | None]:
-        """As `Scheduler.describe_many`: one call of the engine's, and two for each failed replica that is new.
+        """As `Scheduler.describe_many`: one call of the engine's, whatever the number of jobs and replicas.
 
-        How often the engine has started a replica again is asked for where a job has up to `MOST_COUNTED` such.
+        Why replicas have failed is asked for once, of a few: `MOST_EXPLAINED`. How often the engine has started a
+        replica again is asked for where a job has up to `MOST_COUNTED` such.
         """
         wanted = list(app_ids)
         if not wanted:
@@ -159,33 +146,7 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
     def _described(self, app_id: str, replicas: list[Replica]) -> DescribeAppResponse | None:
         if not replicas:
             return None
-        details = self._details_of(replicas)
-        return described(app_id, replicas, details, self._own_errors(details, [r for r in replicas if r.failed]))
-
-    def _details_of(self, replicas: list[Replica]) -> dict[str, dict[str, Any]]:
-        """The full records of failed replicas, and of the few that the engine may have started again."""
-        details: dict[str, dict[str, Any]] = {}
-        asked = [r for r in replicas if r.failed][:MOST_INSPECTED]
-        restarted = [r for r in replicas if r.retries > 0 and not kept(r, replicas)]
-        if len(restarted) <= MOST_COUNTED:
-            asked += [r for r in restarted if r not in asked]
-        for replica in asked:
-            key = _run_of(replica)
-            record = self._details.get(key) or self._engine.inspect(replica.container)
-            if record is not None:
-                details[replica.container] = record
-                if replica.ended and not _may_have_run_out_of_memory(replica, record):
-                    self._details[key] = record
-        return details
-
-    def _own_errors(self, details: Mapping[str, Mapping[str, Any]], failed: Iterable[Replica]) -> dict[str, str]:
-        """What failed replicas have written about their errors themselves, by container id."""
-        for replica in failed:
-            key = _run_of(replica)
-            if replica.container in details and key not in self._errors:
-                told = self._engine.read_file(replica.container, ERROR_FILE, MOST_OF_AN_ERROR) or b""
-                self._errors[key] = told.decode("utf-8", "replace").strip()
-        return {r.container: self._errors[_run_of(r)] for r in failed if self._errors.get(_run_of(r))}
+        return described(app_id, replicas, self._inspector.details_of(replicas))
 
     def describe_native(self, app_id: str) -> AppDryRunInfo[Records] | None:
         """The engine's full records of the job's containers."""
@@ -245,16 +206,6 @@ class DockerScheduler(LocalImageMixin, Scheduler[Mapping[str, CfgVal]]):
         from torchx_docker.logs import JobWatch
 
         return self._watches.setdefault(app_id, JobWatch(self._engine, app_id))
-
-
-def _run_of(replica: Replica) -> str:
-    """A container, and for which time it runs."""
-    return f"{replica.container} {replica.marks.retries}"
-
-
-def _may_have_run_out_of_memory(replica: Replica, record: Mapping[str, Any]) -> bool:
-    """The engine hears that a container was killed, and why, at about the same time, in any order."""
-    return replica.ended_lately and replica.exit_code == KILLED and not record["State"].get("OOMKilled")
 
 
 def create_scheduler(session_name: str, docker_client: DockerClient | None = None, **kwargs: object) -> DockerScheduler:

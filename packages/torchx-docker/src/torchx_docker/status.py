@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torchx.schedulers.api import DescribeAppResponse
 from torchx.specs.api import NONE, AppState, ReplicaStatus, Resource, RetryPolicy, Role, RoleStatus, is_terminal
+from torchx_docker.details import worth_explaining
 from torchx_docker.replica import keeps_retrying, read_label
 from torchx_docker.request import LABEL_APP_NAME, LABEL_METADATA, MB
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from torchx_docker.details import Details
     from torchx_docker.replica import Replica
 
 # Those from 129 on are signals, 126 and 127 what shells and container engines say.
@@ -60,17 +62,17 @@ def reason(replica: Replica, details: Mapping[str, Any] | None = None) -> str:
     return f"exit code {code} ({meaning})" if meaning else f"exit code {code}"
 
 
-def described(
-    app_id: str, replicas: list[Replica], details: Mapping[str, Mapping[str, Any]], errors: Mapping[str, str]
-) -> DescribeAppResponse:
+def described(app_id: str, replicas: list[Replica], details: Details) -> DescribeAppResponse:
     """What is known of a job.
 
     Args:
         app_id: the job.
         replicas: its replicas, at least one.
-        details: full records, by container id, of those that were asked for.
-        errors: what failed replicas have reported themselves, by container id.
+        details: what was asked about single ones.
     """
+    told = {
+        r.container: details.errors.get(r.container) or reason(r, details.records.get(r.container)) for r in replicas
+    }
     roles: dict[str, RoleStatus] = {}
     for replica in replicas:
         status = ReplicaStatus(
@@ -78,19 +80,17 @@ def described(
             state=replica.state,
             role=replica.role,
             hostname=replica.name,
-            structured_error_msg=errors.get(replica.container) or reason(replica, details.get(replica.container)),
+            structured_error_msg=told[replica.container],
             hostaddr=replica.address or None,
         )
         roles.setdefault(replica.role, RoleStatus(replica.role, [])).replicas.append(status)
-    own_errors = [
-        r.structured_error_msg for role in roles.values() for r in role.replicas if r.state == AppState.FAILED
-    ]
+    first = next(iter(worth_explaining(replicas)), None)
     return DescribeAppResponse(
         app_id=app_id,
         state=app_state(replicas),
-        num_restarts=_restarts(replicas, details),
-        msg=_message(replicas, details),
-        structured_error_msg=own_errors[0] if own_errors else NONE,
+        num_restarts=_restarts(replicas, details.records),
+        msg=_message(replicas, details.records),
+        structured_error_msg=told[first.container] if first else NONE,
         metadata=_metadata(replicas[0]),
         roles_statuses=list(roles.values()),
         roles=_roles(replicas),
@@ -106,7 +106,7 @@ def _restarts(replicas: list[Replica], details: Mapping[str, Mapping[str, Any]])
 def _message(replicas: list[Replica], details: Mapping[str, Mapping[str, Any]]) -> str:
     failed = [r for r in replicas if r.failed]
     if failed:
-        first = failed[0]
+        first = worth_explaining(replicas)[0]
         more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
         return f"{first.role}/{first.k} failed: {reason(first, details.get(first.container))}{more}"
     return "cancelled" if any(r.cancelled for r in replicas) else ""
