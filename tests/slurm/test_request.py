@@ -135,7 +135,7 @@ def test_time_limits_of_slurm_are_taken(limit: str) -> None:
     assert f"--time={limit}" in words(a_role(), time=limit)
 
 
-@pytest.mark.parametrize("limit", ["soon", "1h", "1:2:3:4", "-5", "1-", "30 --nice=1"])
+@pytest.mark.parametrize("limit", ["soon", "1h", "1:2:3:4", "-5", "1-", "30 --nice=1", "\u0663\u0660"])
 def test_other_time_limits_are_refused(limit: str) -> None:
     with pytest.raises(UsageError, match="time") as caught:
         words(a_role(), time=limit)
@@ -190,12 +190,29 @@ def test_overlays_have_the_last_word() -> None:
     assert not [word for word in second if word.startswith("--mem")]
 
 
+@pytest.mark.parametrize("name", ["o", "output", "outp"])
+def test_overlay_may_name_another_file_for_what_slurm_has_to_say(name: str) -> None:
+    argv = words(a_role(metadata={"slurm/sbatch": {name: "/there/%j"}}))
+    assert [word for word in argv if "/there" in word or "output" in word] == (
+        ["/there/%j"] if name == "o" else [f"--{name}=/there/%j"]
+    )
+    assert "--output=" in " ".join(words(a_role(metadata={"slurm/sbatch": {name: None}})))
+
+
+@pytest.mark.parametrize("name", ["mem", "mem-per-gpu"])
+def test_overlay_of_memory_takes_the_place_of_ours(name: str) -> None:
+    argv = words(a_role(metadata={"slurm/sbatch": {name: "4G"}}))
+    assert [word for word in argv if word.startswith("--mem")] == [f"--{name}=4G"]
+    argv = words(a_role(metadata={"slurm/sbatch": {"mem-per-cpu": "7M"}}))
+    assert [word for word in argv if word.startswith("--mem")] == ["--mem-per-cpu=7M"]
+
+
 def test_overlay_of_srun() -> None:
     role = a_role(metadata={"slurm/srun": {"mpi": "pmix", "cpu-bind": ["cores", "verbose"]}})
     assert "--mpi=pmix --cpu-bind=cores --cpu-bind=verbose" in request(role).scripts("/f")["job.sh"]
 
 
-@pytest.mark.parametrize("name", ["wrap", "array", "comment", "ntasks", "parsable"])
+@pytest.mark.parametrize("name", ["wrap", "array", "comment", "ntasks", "parsable", "clusters"])
 def test_overlay_that_would_break_the_job_is_refused(name: str) -> None:
     with pytest.raises(OverlayError, match=name):
         request(a_role(metadata={"slurm/sbatch": {name: "x"}}))
@@ -204,8 +221,11 @@ def test_overlay_that_would_break_the_job_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        *(("sbatch", name) for name in ("arra", "a", "n", "comm", "hel", "W", "wai", "nt", "test", "vers", "h")),
-        *(("srun", name) for name in ("n", "nta", "het", "hel")),
+        *(
+            ("sbatch", name)
+            for name in ("arra", "a", "n", "comm", "hel", "W", "wai", "nt", "test", "vers", "h", "M", "clu")
+        ),
+        *(("srun", name) for name in ("n", "nta", "het", "hel", "M")),
     ],
 )
 def test_short_name_of_a_refused_option_is_refused(kind: str, name: str) -> None:

@@ -129,3 +129,29 @@ def _submit(registry: Registry, log: Path) -> None:
 def _note(log: Path, word: str) -> None:
     with log.open("a") as file:
         file.write(f"{word}\n")
+
+
+def _count(root: str, counter: str) -> None:
+    for _ in range(25):
+        with Registry("batch", root).lock("key"):
+            with open(counter) as file:
+                number = int(file.read())
+            time.sleep(0.001)
+            with open(counter, "w") as file:
+                file.write(str(number + 1))
+
+
+def test_lock_is_one_s_alone_and_leaves_no_file(registry: Registry, tmp_path: Path) -> None:
+    """Also while others who wait for it hold a file that is gone."""
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    context = multiprocessing.get_context("spawn")
+    counting = [context.Process(target=_count, args=(registry.root, str(counter))) for _ in range(4)]
+    for process in counting:
+        process.start()
+    for process in counting:
+        process.join(60)
+    assert counter.read_text() == "100"
+    with pytest.raises(TorchXError), registry.lock("key"):
+        raise TorchXError("refused")
+    assert not list((tmp_path / "batch" / "registry" / "keys").iterdir())

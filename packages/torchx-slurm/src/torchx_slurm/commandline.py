@@ -21,12 +21,25 @@ _OPTION = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _NO_JOB = ("help", "usage", "version")
 """Options with which a command prints something and does nothing."""
 
-_SBATCH = ("parsable", "wrap", "array", "wait", "test-only", "comment", "ntasks", *_NO_JOB)
-_SRUN = ("ntasks", "het-group", *_NO_JOB)
-"""What no overlay may set."""
+_SBATCH = ("parsable", "wrap", "array", "wait", "test-only", "comment", "ntasks", "clusters", *_NO_JOB)
+_SRUN = ("ntasks", "het-group", "clusters", *_NO_JOB)
+"""What no overlay may set. Of a job on another cluster than that of the configuration nobody would know later where to
+ask for it: ids are those of a cluster."""
 
-_LETTERS = {"a": "array", "h": "help", "n": "ntasks", "u": "usage", "V": "version", "W": "wait"}
+_LETTERS = {
+    "a": "array",
+    "h": "help",
+    "M": "clusters",
+    "n": "ntasks",
+    "o": "output",
+    "u": "usage",
+    "V": "version",
+    "W": "wait",
+}
 """One-letter names of options (``man sbatch``)."""
+
+_MEMORY = ("mem", "mem-per-gpu")
+"""Options that take the place of ``mem-per-cpu``: Slurm takes one of the three."""
 
 
 def option_words(options: Mapping[str, Any]) -> list[str]:
@@ -47,6 +60,18 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def sets(options: Mapping[str, Any], wanted: str) -> bool:
+    """Whether options set one of them, by its name, the beginning of that, or its letter.
+
+    >>> sets({"o": "/x"}, "output"), sets({"outp": "/x"}, "output"), sets({"open-mode": "append"}, "output")
+    (True, True, False)
+    """
+    return any(
+        value not in (None, False) and (_LETTERS.get(name) == wanted or (len(name) > 1 and wanted.startswith(name)))
+        for name, value in options.items()
+    )
+
+
 class Overlays:
     """The overlays of a job, which are applied to the options of one role after the other."""
 
@@ -63,10 +88,13 @@ class Overlays:
             UsageError: what they set is no option, or one that the job's own must not be changed in.
         """
         for overlay, options in ((self._sbatch, sbatch), (self._srun, srun)):
-            before = {*options}
+            before = dict(options)
             overlay.apply(options, app, role, values=values)
             _check_names(role.name, options)
-            _check_short_names(role.name, {*options} - before, overlay)
+            _check_short_names(role.name, {*options} - {*before}, overlay)
+            ours = options.get("mem-per-cpu") == before.get("mem-per-cpu")
+            if ours and any(options.get(name) is not None for name in _MEMORY):
+                options.pop("mem-per-cpu", None)
 
 
 def _check_names(role: str, options: Mapping[str, Any]) -> None:

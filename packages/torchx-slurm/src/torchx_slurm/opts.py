@@ -9,7 +9,7 @@ from torchx.schedulers.structured_opts import StructuredOpts
 from torchx.util.light_dataclass import dataclass
 
 # https://slurm.schedmd.com/sbatch.html#OPT_time
-_TIME = re.compile(r"(\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE)", re.IGNORECASE)
+_TIME = re.compile(r"(\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED|INFINITE)", re.IGNORECASE | re.ASCII)
 
 
 @dataclass
@@ -85,8 +85,23 @@ def check_options(opts: Opts) -> None:
         raise UsageError(f"scheduler option `gpus_by`: `{opts.gpus_by}` is neither task nor gres")
     if opts.ssh_host is not None and opts.ssh_host.startswith("-"):
         raise UsageError(f"scheduler option `ssh_host`: `{opts.ssh_host}` is no host")
+    if opts.job_dir is not None:
+        check_folder_name(opts.job_dir)
     if opts.ssh_host is not None and opts.job_dir is not None and not opts.job_dir.startswith("/"):
         raise UsageError(
             f"scheduler option `job_dir`: `{opts.job_dir}` is no absolute path",
             hint="with ssh_host, name the folder on the login node from its root on",
+        )
+
+
+def check_folder_name(folder: str) -> None:
+    """Refuses a job's folder that ``sbatch`` would take for another one.
+
+    Raises:
+        UsageError: names the folder.
+    """
+    if "\\" in folder:
+        raise UsageError(
+            f"the job's folder `{folder}` holds a backslash, which has a meaning of its own in sbatch's file names",
+            hint="name another folder with job_dir",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from torchx.errors import UsageError
 from torchx.schedulers.batch.dir_workspace import workspace_copy
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line
 from torchx.schedulers.batch.replica import ENV_RANK0_HOST, ReplicaCommand, replica_script
@@ -13,10 +12,10 @@ from torchx.specs.api import AppDef, CfgVal, RetryPolicy, Role, macros
 from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass, field
 from torchx.util.shlex import join
-from torchx_slurm.commandline import Overlays, option_words
+from torchx_slurm.commandline import Overlays, option_words, sets
 from torchx_slurm.containers import apptainer_words, check_folder, check_image, check_mounts, pyxis_options, runtime
 from torchx_slurm.left_out import warn
-from torchx_slurm.opts import Opts, check_options
+from torchx_slurm.opts import Opts, check_folder_name, check_options
 from torchx_slurm.resources import resource_options
 from torchx_slurm.script import RoleStep, batch_script
 
@@ -79,9 +78,8 @@ class SlurmBatchRequest(BatchRequest):
         argv = ["sbatch", "--parsable"]
         for index, role in enumerate(self.roles):
             argv += [":"] if index else []
-            argv += option_words(
-                {**role.sbatch, "output": role.sbatch.get("output") or f"{_pattern(folder)}/{BATCH_LOG}"}
-            )
+            own = {} if sets(role.sbatch, "output") else {"output": f"{_pattern(folder)}/{BATCH_LOG}"}
+            argv += option_words({**role.sbatch, **own})
         return [*argv, f"{folder}/{SCRIPT_FILE}"]
 
     def record(self) -> dict[str, Any]:
@@ -123,11 +121,7 @@ def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: s
     """
     opts = Opts.from_cfg(cfg)
     check_options(opts)
-    if "\\" in folder:
-        raise UsageError(
-            f"the job's folder `{folder}` holds a backslash, which has a meaning of its own in sbatch's file names",
-            hint="name another folder with job_dir",
-        )
+    check_folder_name(folder)
     container = runtime(opts.container, opts.workspace_type)
     common = _common_options(app, opts, key)
     request = SlurmBatchRequest(key=key, folder=folder, app=app)

@@ -127,14 +127,14 @@ class Registry:
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Keeps others from submitting the same dry run meanwhile; where the file system has no locks, nobody."""
-        import fcntl
-
         path = self._path("keys", key, ".lock")
         self._make(os.path.dirname(path))
-        with open(path, "ab") as file:
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        with _locked(path):
+            try:
+                yield
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
 
     def _sites(self) -> list[str]:
         """The folders of the sites to which jobs were submitted."""
@@ -195,6 +195,28 @@ class Registry:
             f"can't write to {self.root}: {error.strerror}",
             hint="free some space, or set TORCHX_HOME to a folder that can be written",
         )
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Holds the lock of the file that stands there: who had it before may have removed the file that was opened."""
+    import fcntl
+
+    while True:
+        with open(path, "ab") as file:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if not _leads_to(path, file.fileno()):
+                continue
+            yield
+            return
+
+
+def _leads_to(path: str, file: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def _jobs(site: Site) -> str:
