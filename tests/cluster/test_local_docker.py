@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -351,15 +352,30 @@ def test_a_keeper_that_can_not_write_is_an_error_and_nothing_is_left(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
     with pytest.raises(TorchXError, match=r"can't be started.*Not a directory") as caught:
         jobs.submit(jobs.role("sleep 600", num_replicas=2))
     assert "TORCHX_HOME" in str(caught.value.hint)
-    monkeypatch.setenv("TORCHX_HOME", str(tmp_path))
-    (tmp_path / "docker").mkdir()
-    monkeypatch.setattr("torchx_docker.keeper._lock_path", lambda app_id: str(tmp_path / "docker"))
+    monkeypatch.setattr("torchx_docker.keeper._lock_path", lambda app_id: str(tmp_path))
     with pytest.raises(TorchXError, match=r"can't be started.*Is a directory"):
         jobs.submit(jobs.role("sleep 600", num_replicas=2))
     assert [jobs.scheduler.describe(app_id) for app_id in jobs.ids] == [None, None]
+
+
+@pytest.mark.parametrize("session", [True, False], ids=["of the login", "for temporary files"])
+def test_a_job_is_kept_where_the_home_folder_can_not_be_written_to(
+    jobs: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: bool
+) -> None:
+    (tmp_path / "file").touch()
+    for name in ("session", "shared"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("session" if session else "file")))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "shared"))
+    app_id = jobs.submit(jobs.role('test "$1" = 0 || exit 3; sleep 600', macros.replica_id, num_replicas=2))
+    assert jobs.end(app_id).state == AppState.FAILED
+    assert [path.name for path in (tmp_path / ("session" if session else "shared")).iterdir()]
 
 
 def test_a_job_is_kept_from_a_folder_that_is_named_from_here(

@@ -7,9 +7,12 @@ job and does it. It keeps nothing: what it needs to know is in the containers' l
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from torchx.errors import TorchXError
 from torchx.util.retry import Backoff
@@ -20,6 +23,9 @@ from torchx_docker.lookup import replicas_of
 from torchx_docker.request import LABEL_APP_ID
 from torchx_docker.restarting import Restarts
 from torchx_docker.retries import next_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LOOK_EVERY = 300
 """Seconds after which the job is looked at without any news."""
@@ -62,7 +68,7 @@ def launch(app_id: str) -> None:
     """Starts the keeper of a job; it belongs to no terminal, session or parent of the caller's.
 
     Raises:
-        TorchXError: it can't be started, or can't write to ``$TORCHX_HOME``.
+        TorchXError: it can't be started, or there is no folder that it may write to.
     """
     import subprocess
 
@@ -89,7 +95,7 @@ def launch(app_id: str) -> None:
 def _not_started(app_id: str, why: str) -> TorchXError:
     return TorchXError(
         f"the process that watches `{app_id}` can't be started: {why}",
-        hint="it needs a folder of this machine that it may write to: TORCHX_HOME",
+        hint="it needs a folder of this machine that it may write to: TORCHX_HOME, XDG_RUNTIME_DIR or TMPDIR",
     )
 
 
@@ -161,8 +167,35 @@ def _tell(what: bytes) -> None:
 
 
 def _lock_path(app_id: str) -> str:
+    """A file beside which a keeper of the job is the only one: in the first folder that there can be.
+
+    Raises:
+        TorchXError: there is none.
+    """
+    problem: object = "there is no folder"
+    for folder in _lock_folders():
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if os.access(folder, os.W_OK | os.X_OK):
+                return os.path.join(folder, f"{app_id}.lock")
+            problem = PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        except OSError as error:
+            problem = error
+    raise _not_started(app_id, str(problem))
+
+
+def _lock_folders() -> Iterator[str]:
+    """TorchX's own; where a home folder can't be written to, one that lasts as long as the login, or the machine."""
+    import tempfile
+
     from torchx.specs.api import TORCHX_HOME
 
-    folder = TORCHX_HOME("docker")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return str(folder / f"{app_id}.lock")
+    with contextlib.suppress(TorchXError):  # there is no home folder
+        yield os.path.abspath(TORCHX_HOME("docker"))
+    if session := os.environ.get("XDG_RUNTIME_DIR"):
+        yield os.path.join(os.path.abspath(session), "torchx-docker")
+    with contextlib.suppress(FileNotFoundError):
+        shared = os.path.join(tempfile.gettempdir(), f"torchx-docker-{os.getuid()}")
+        # Anybody may have made it there.
+        if not os.path.lexists(shared) or os.lstat(shared).st_uid == os.getuid():
+            yield shared
