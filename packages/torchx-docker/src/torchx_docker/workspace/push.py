@@ -113,6 +113,8 @@ def _fix(message: str, repository: str) -> str:
         return "free some in the registry, or use another one: image_repo=..."
     if "denied" in told or "unauthorized" in told or "authentication" in told or "credentials" in told:
         return f"docker login {repository.partition('/')[0]}, with a user who may push there"
+    if "http status: 5" in told:  # the engine does not pass on what the registry says
+        return "see the registry's log, its disk may be full; or use another one: image_repo=..."
     return "check image_repo"
 
 
