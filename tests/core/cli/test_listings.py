@@ -114,6 +114,15 @@ def test_a_home_that_cannot_be_read_is_no_job_of_somebody_elses(tmp_path: Path) 
         assert done.hint == "set TORCHX_HOME to a folder of your own"
 
 
+def test_a_home_below_a_file_is_one_error(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "file" / "home"))
+    done = cli("list", "-s", "local_cwd")
+    assert done.code == 1
+    assert done.error == f"can't read {tmp_path}/file/home/local: Not a directory"
+    assert done.hint == "set TORCHX_HOME to a folder of your own"
+
+
 def test_list_refuses_unknown_options(cli: Cli, far: FarJobs) -> None:
     done = cli("list", "-s", "far", "-cfg", "priorty=1")
     assert (done.code, done.hint) == (2, "did you mean `priority`?")

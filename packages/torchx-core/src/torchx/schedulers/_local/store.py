@@ -149,7 +149,7 @@ class Store:
                         clear_stale(entry)
         except FileNotFoundError:
             return []
-        except PermissionError as error:
+        except (PermissionError, NotADirectoryError) as error:
             raise TorchXError(f"can't read {self.root}: {error.strerror}", hint=_OTHER_HOME) from error
         return sorted(found, key=lambda job: (-job[1], job[0]))
 
