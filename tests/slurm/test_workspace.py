@@ -13,7 +13,7 @@ import pytest
 from torchx.errors import TorchXError, UsageError
 from torchx.runner import get_runner
 from torchx.schedulers.api import build_workspaces
-from torchx.schedulers.batch.dir_workspace import KEEP_MINUTES, STORE
+from torchx.schedulers.batch.dir_workspace import KEEP_MINUTES, SPARE_MINUTES, STORE
 from torchx.schedulers.batch.send_folder import send_folder
 from torchx.specs.api import AppDef, Resource, Role, Workspace
 from torchx.workspace.api import WorkspaceMixin
@@ -167,6 +167,26 @@ def test_copies_that_no_job_needs_are_removed(project: Path, place: dict[str, Cf
     fresh = version(5)
     kept = {copy_of(request) for request in (waiting, written, just_ended, fresh)}
     assert {*copies_in(Path(str(place["job_dir"])))} == kept
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["untouched", "with an output"])
+def test_copy_goes_with_the_last_job_that_is_deleted(
+    project: Path, place: dict[str, CfgVal], home: Path, written: bool
+) -> None:
+    for name, code in {"sbatch": "echo $$", "squeue": ":", "sacct": ":", "scontrol": ":", "scancel": ":"}.items():
+        (home / "bin" / name).write_text(f"#!/bin/sh\n{code}\n")
+        (home / "bin" / name).chmod(0o755)
+    with get_runner("test") as runner:
+        role = AppDef("app", [a_role()])
+        first, second = (runner.run(role, "slurm", place, workspace=str(project)) for _ in range(2))
+        [copy] = copies_in(Path(str(place["job_dir"])))
+        if written:
+            (copy / "output").write_text("")
+        made_long_ago(copy, minutes=SPARE_MINUTES + 1)
+        runner.delete(first)
+        assert copy.exists()
+        runner.delete(second)
+        assert copy.exists() == written
 
 
 def test_workspace_that_is_job_dir_is_used_as_it_is(project: Path) -> None:

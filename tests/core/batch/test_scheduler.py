@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.core.batch.folder_batch import FolderScheduler
+from tests.core.batch.folder_batch import FolderBatch, FolderScheduler
 from torchx.errors import TorchXError, TransientError, UsageError
 from torchx.schedulers.api import Stream
 from torchx.specs.api import AppDef, AppState, Resource, Role
 from torchx.testing import Jobs
 
 if TYPE_CHECKING:
-    from torchx.schedulers.batch import BatchSystem
+    from torchx.schedulers.batch import BatchJob, BatchSystem
 
 
 @pytest.fixture
@@ -182,6 +182,34 @@ def test_deleted_job_leaves_no_folder_and_a_later_one_may_have_its_id(root: Path
     shutil.rmtree(root / app_id)
     assert jobs.run("true") == app_id
     assert jobs.end(app_id).state == AppState.SUCCEEDED
+
+
+def test_job_that_was_submitted_elsewhere_is_deleted_with_its_folder(
+    root: Path, jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The batch system knows where that is; where it is not to be seen, that is told."""
+    first, second = jobs.run("true"), jobs.run("true")
+    for app_id in (first, second):
+        jobs.end(app_id)
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "another home"))
+    real = FolderBatch.query
+
+    def query(system: FolderBatch, app_ids: list[str]) -> dict[str, BatchJob]:
+        found = real(system, app_ids)
+        for app_id, job in found.items():
+            job.folder = str(folder_of(root, app_id))
+        return found
+
+    monkeypatch.setattr(FolderBatch, "query", query)
+    elsewhere = FolderScheduler("session", str(root))
+    elsewhere.delete(first)
+    assert not folder_of(root, first).exists()
+    assert (elsewhere.describe(first), caplog.records) == (None, [])
+    folder = folder_of(root, second)
+    folder.rename(folder.with_name("moved"))
+    elsewhere.delete(second)
+    [record] = caplog.records
+    assert f"{folder} stays" in record.getMessage()
 
 
 def test_since_and_until_are_refused(jobs: Jobs) -> None:

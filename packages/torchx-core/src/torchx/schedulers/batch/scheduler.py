@@ -227,11 +227,24 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
 
     def _delete_existing(self, app_id: str) -> None:
         """Cancels the job, removes its folder with the logs, and hides it: the batch system itself may remember it."""
+        from torchx.schedulers.batch.dir_workspace import forget_copies
+
         site = self._jobs.site_of(app_id)
-        self._cancel_existing(app_id)
         entry = self._registry.job(app_id, site)
-        if entry is not None:
+        # Of a job that was submitted elsewhere, the batch system's own record tells where its folder is.
+        job = None if entry else self._query(site, [app_id]).get(app_id)
+        place = self._jobs.place(app_id, site, job)
+        self._cancel_existing(app_id)
+        if place is not None:
+            place.files.remove(place.folder)
+            forget_copies(self._jobs.system(site.host).commands, place.record.get("folders", ()))
+        elif entry is not None:  # its record is damaged
             self._jobs.files(site.host).remove(entry["folder"])
+        elif job is not None and job.folder:
+            import logging
+
+            told = "the folder of job %s can't be seen from here, or is no job's of torchx: %s stays"
+            logging.getLogger(__name__).warning(told, app_id, job.folder)
         self._registry.deleted(app_id, site)
         self._watches.forget((site, app_id))
 
