@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 OWNER = 1234
 TORCHX = (sys.executable, "-m", "torchx")
-#: A step, and one that fails; BuildKit runs no programs in an engine without a network of the kind `bridge`. In one that
-#: has it they are tested in `test_dockerfiles.py`.
+#: A step, and one that fails; BuildKit runs no programs in an engine without a network of the kind `bridge`. In one
+#: that has it they are tested in `test_dockerfiles.py`.
 STEPS = {
     "0": ("RUN cat run.sh >made", "RUN echo 'nothing' like it >&2 && false"),
     "1": ("COPY run.sh made", "COPY nothing ."),
