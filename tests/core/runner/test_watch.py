@@ -34,6 +34,7 @@ def test_status_and_description(runner: Runner, factories: Factories) -> None:
     again = other.describe(HANDLE)
     assert again is not None
     assert again.roles == described.roles
+    assert again.roles[0].env["TORCHX_JOB_ID"] == HANDLE
 
 
 def test_unknown_jobs_are_none_or_an_error(runner: Runner) -> None:

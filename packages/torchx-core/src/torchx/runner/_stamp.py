@@ -40,6 +40,24 @@ def stamp_environment(
         role.env = {**environment, **role.env, **ours}
 
 
+def with_job_id(app: AppDef, app_id: str) -> AppDef:
+    """A submitted job, with the handle that its replicas are told; all else is as it was described.
+
+    Args:
+        app: the job; it stays as it is.
+        app_id: the job's id.
+    """
+    import copy
+
+    named = copy.copy(app)
+    named.roles = [copy.copy(role) for role in app.roles]
+    for role in named.roles:
+        if macros.app_id in role.env.get(ENV_TORCHX_JOB_ID, ""):
+            handle = role.env[ENV_TORCHX_JOB_ID].replace(macros.app_id, app_id)
+            role.env = {**role.env, ENV_TORCHX_JOB_ID: handle}
+    return named
+
+
 def stamp_metadata(app: AppDef, scheduler: str) -> None:
     """What tools read back from a scheduler: who submitted this, and from where."""
     import os

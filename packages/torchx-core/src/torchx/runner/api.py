@@ -7,7 +7,7 @@ from torchx.runner._memory import Memory
 from torchx.runner._queries import describe_many, known_replicas, rows
 from torchx.runner._record_text import noted
 from torchx.runner._schedulers import SchedulerPool
-from torchx.runner._stamp import tell_finished, tell_submitted
+from torchx.runner._stamp import tell_finished, tell_submitted, with_job_id
 from torchx.runner._status import status_of
 from torchx.runner._submit import build_images, make_app, make_request, note_request
 from torchx.runner.events.recorder import note, recorded
@@ -355,7 +355,7 @@ class Runner:
         app = self._memory.app(app_handle)
         if app is None and found.state == AppState.UNKNOWN and not (found.roles or found.roles_statuses):
             raise TorchXError(f"`{app_handle}` can't be described: {found.msg or 'its scheduler does not answer'}")
-        return app or AppDef(found.name or app_id, found.roles, found.metadata)
+        return with_job_id(app or AppDef(found.name or app_id, found.roles, found.metadata), app_id)
 
     @recorded("describe_native")
     def describe_native(self, app_handle: str) -> AppDryRunInfo[Any] | None:
