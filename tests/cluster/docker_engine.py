@@ -95,19 +95,21 @@ def install_docker() -> None:
 class EngineProcess:
     """An engine that shares nothing with any other on this machine, in a folder of its own.
 
-    Containers of a network reach each other, and nothing outside of this machine. They go on when the engine is killed:
-    containerd is a process of its own, as on most machines.
+    Containers of a network reach each other, and nothing outside of this machine. containerd is a process of its own,
+    as on most machines.
 
     Args:
         home: the folder; its path is short, since sockets lie in it.
         bridge: the bridge of its default network, without which BuildKit runs no programs; by default there is none.
+        live_restore: containers go on when the engine is stopped, or killed; not so by Docker's default.
 
     Attributes:
         host: its address.
     """
 
-    def __init__(self, home: Path, bridge: str = "none") -> None:
+    def __init__(self, home: Path, bridge: str = "none", *, live_restore: bool = True) -> None:
         self._home = home
+        self._live_restore = live_restore
         self._bridge = bridge
         self._containerd: subprocess.Popen[bytes] | None = None
         self._dockerd: subprocess.Popen[bytes] | None = None
@@ -123,7 +125,7 @@ class EngineProcess:
             self._containerd = self._run(_containerd_command(self._home))
             self._await("containerd", self._containerd, (self._home / "containerd.sock").exists)
         probe = installed_clients()[0]
-        self._dockerd = self._run(_command(self._home, self._bridge))
+        self._dockerd = self._run(_command(self._home, self._bridge, live_restore=self._live_restore))
         self._await("dockerd", self._dockerd, lambda: probe.run(self.host, "version").returncode == 0)
 
     def kill(self) -> None:
@@ -132,6 +134,11 @@ class EngineProcess:
         self._dockerd.kill()
         self._dockerd.wait()
         (self._home / "pid").unlink(missing_ok=True)
+
+    def shut_down(self) -> None:
+        """Ends the engine alone, as at a machine's shutdown."""
+        assert self._dockerd is not None
+        _end(self._dockerd)
 
     def stop(self) -> None:
         """Ends it, and all that it runs."""
@@ -167,18 +174,18 @@ class EngineProcess:
 
 
 @contextlib.contextmanager
-def engine_process(bridge: str = "none") -> Iterator[EngineProcess]:
+def engine_process(bridge: str = "none", *, live_restore: bool = True) -> Iterator[EngineProcess]:
     """Starts an engine, and stops it at the end.
 
     Args:
-        bridge: as for `EngineProcess`.
+        bridge, live_restore: as for `EngineProcess`.
 
     Raises:
         EngineError: it does not start.
     """
     # Not in pytest's folder: a socket's path is short.
     with tempfile.TemporaryDirectory(prefix="docker-") as folder:
-        engine = EngineProcess(Path(folder), bridge)
+        engine = EngineProcess(Path(folder), bridge, live_restore=live_restore)
         try:
             engine.start()
             yield engine
@@ -236,12 +243,12 @@ def _containerd_command(home: Path) -> list[str]:
     ]
 
 
-def _command(home: Path, bridge: str) -> list[str]:
+def _command(home: Path, bridge: str, *, live_restore: bool) -> list[str]:
     config = home / "config.json"  # not the machine's
     config.write_text("{}")
     return [
         *(_daemon("dockerd"), "--host", f"unix://{home}/socket", "--containerd", f"{home}/containerd.sock"),
         *("--data-root", f"{home}/data", "--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid"),
         *("--config-file", str(config)),
-        *("--bridge", bridge, "--iptables=false", "--live-restore"),
+        *("--bridge", bridge, "--iptables=false", f"--live-restore={str(live_restore).lower()}"),
     ]

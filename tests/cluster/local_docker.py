@@ -61,6 +61,10 @@ class Docker:
         """The log of one replica, to its end."""
         return [*self.scheduler.log_iter(app_id, role, k, should_tail=True, **query)]
 
+    def lines_so_far(self, app_id: str, k: int = 0) -> list[str]:
+        """The log of one replica, as it is now."""
+        return [*self.scheduler.log_iter(app_id, "worker", k)]
+
     def output(self, role: Role, cfg: dict[str, CfgVal] | None = None) -> list[str]:
         """What a job of one role prints."""
         return self.lines(self.submit(role, cfg=cfg), role.name)

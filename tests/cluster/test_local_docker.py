@@ -454,3 +454,15 @@ def test_the_log_of_a_container_with_a_terminal_is_read(jobs: Docker) -> None:
     assert jobs.end(app_id).state == AppState.SUCCEEDED
     assert jobs.lines(app_id, streams=Stream.STDOUT)[:5] == expected[:5]
     assert torchx("log", f"local_docker://test/{app_id}").stdout.startswith("worker/0 out\nworker/0 error\n")
+
+
+def test_a_log_that_the_engine_does_not_keep_is_one_line_with_the_fix(jobs: Docker) -> None:
+    role = jobs.role("echo out")
+    set_overlay(role, "local_docker", "container", {"HostConfig": {"LogConfig": {"Type": "none"}}})
+    app_id = jobs.submit(role)
+    assert jobs.end(app_id).state == AppState.SUCCEEDED
+    done = torchx("log", f"local_docker://test/{app_id}")
+    assert done.returncode == 1
+    assert "can't read a log: configured logging driver does not support reading" in done.stderr
+    assert "LogConfig" in done.stderr
+    assert "{" not in done.stderr

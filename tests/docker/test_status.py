@@ -16,6 +16,7 @@ from torchx_docker.retries import Plan, may_run_again, next_step
 from torchx_docker.status import app_state, described, reason
 
 S, F, C = AppState.SUCCEEDED, AppState.FAILED, AppState.CANCELLED
+OUTSIDE = "ended from outside, as by `docker stop`, or with an engine that was stopped and has no live-restore"
 NOW, LONG_AGO = "3 seconds ago", "2 minutes ago"
 
 
@@ -125,13 +126,15 @@ def test_a_replica_that_ended_well_may_run_again_with_the_others() -> None:
     ("code", "record", "told"),
     [
         ("3", {}, "exit code 3"),
-        ("137", {}, "exit code 137 (SIGKILL)"),
+        ("137", {}, f"exit code 137 (SIGKILL): {OUTSIDE}"),
+        ("143", {}, f"exit code 143 (SIGTERM): {OUTSIDE}"),
+        ("139", {}, "exit code 139 (SIGSEGV)"),
         ("127", {}, "exit code 127 (the program was not found)"),
         ("137", {"OOMKilled": True}, "out of memory: killed at its limit of 64 MB (exit code 137)"),
         ("128", {"Error": "no such\ndevice"}, "no such device (exit code 128)"),
         ("0", {"OOMKilled": True}, "<NONE>"),
     ],
-    ids=["code", "signal", "program", "memory", "engine", "none"],
+    ids=["code", "kill", "stop", "signal", "program", "memory", "engine", "none"],
 )
 def test_the_reason_of_a_failure(code: str, record: dict[str, Any], told: str) -> None:
     assert reason(job(code)[0], {"State": record, "HostConfig": {"Memory": 64 * 1024 * 1024}}) == told
@@ -191,7 +194,10 @@ def test_a_container_that_an_older_tool_made_has_a_state() -> None:
 def test_a_few_failed_replicas_are_explained_those_that_were_killed_first() -> None:
     replicas = job(*(["1"] * 40), "137", "0", "running")
     assert [r.k for r in worth_explaining(replicas)] == [40, 0, 1]
-    assert described("job-1", replicas, Details({}, {})).msg == "r0/40 failed: exit code 137 (SIGKILL), and 40 more"
+    assert (
+        described("job-1", replicas, Details({}, {})).msg
+        == f"r0/40 failed: exit code 137 (SIGKILL): {OUTSIDE}, and 40 more"
+    )
 
 
 CANCELLED = {"Id": "x", "Labels": {"torchx.pytorch.org/version": "1", "torchx.pytorch.org/cancelled": "job-1"}}

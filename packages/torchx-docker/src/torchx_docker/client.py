@@ -193,16 +193,15 @@ class Engine:
         """
         from torchx_docker.log_stream import LogStream
 
-        sdk, api = docker_sdk(), self.client.api
+        api = self.client.api
         params: dict[str, object] = {"stdout": int(stdout), "stderr": int(stderr), "timestamps": 1}
         params.update({"since": since or 0, "until": until or 0, "follow": int(follow)})
         url = f"{api.base_url}/v{api.api_version}/containers/{container}/logs"
         with self._errors("read a log"):
             response = api.get(url, params=params, stream=True, timeout=TIMEOUT)
             if response.status_code != 200:
-                error = sdk.errors.APIError("no log", response=response, explanation=response.text.strip())
-                response.close()
-                raise error
+                with response:
+                    raise _no_log(response)
             stream = LogStream(response, TIMEOUT)
         if follow and not stream.selectable:
             stream.close()
@@ -286,3 +285,16 @@ class Engine:
                 raise EngineError(
                     f"Docker can't pull the image {image} without a login: {problem.message}", hint=problem.hint
                 ) from error
+
+
+def _no_log(response: Any) -> EngineError:
+    try:
+        said = response.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        said = response.text
+    unreadable = "does not support reading" in str(said)
+    return EngineError(
+        f"Docker can't read a log: {one_line(said)}",
+        hint="the container keeps its log elsewhere, or none: see LogConfig in its overlay" if unreadable else None,
+        status=response.status_code,
+    )

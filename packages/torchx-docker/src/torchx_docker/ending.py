@@ -28,6 +28,9 @@ END_TIMEOUT = 30.0
 
 MOST_TRIES = 5
 
+REMOVE_PAUSE = 0.5
+"""Seconds after which an engine that has failed to remove a container is asked again."""
+
 EMPTY_IMAGE = "torchx-empty:1"
 """An image without files, made by the engine itself: of the container that is the record of a cancellation."""
 
@@ -138,6 +141,18 @@ def _record_cancellation(engine: Engine, app_id: str, version: str) -> None:
 
 
 def remove(engine: Engine, app_id: str) -> None:
-    """Removes all containers of a job, with their anonymous volumes."""
-    for_each(lambda replica: engine.remove(replica.container), replicas_of(engine, app_id))
+    """Removes all containers of a job, with their anonymous volumes.
+
+    Raises:
+        EngineError: one can't be removed.
+    """
+    for tries_left in reversed(range(MOST_TRIES)):
+        try:
+            for_each(lambda replica: engine.remove(replica.container), replicas_of(engine, app_id))
+            break
+        except EngineError:
+            # "directory not empty": the engine itself was still writing to the container's log.
+            if not tries_left:
+                raise
+            time.sleep(REMOVE_PAUSE)
     engine.remove(cancellation_name(app_id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 
@@ -117,7 +118,7 @@ class Replica:
         return self.state is AppState.FAILED
 
     @property
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Mapping[str, Any]:
         """Its role as `torchx_docker.request.role_record` wrote it; empty where a tool of another kind made it."""
         spec = read_label(self.labels, LABEL_ROLE)
         counts = (spec.get("max_retries", 0), spec.get("num_replicas", 1))
@@ -129,10 +130,15 @@ class Replica:
         return int(self.spec.get("max_retries", 0))
 
 
-def read_label(labels: Mapping[str, str], name: str) -> dict[str, Any]:
+def read_label(labels: Mapping[str, str], name: str) -> Mapping[str, Any]:
     """A label that is a JSON object; empty where it is none: anybody can label containers."""
+    return _read_object(labels.get(name) or "{}")
+
+
+@functools.lru_cache(maxsize=64)  # the replicas of a role have the same
+def _read_object(text: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(labels.get(name) or "{}")
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -21,6 +21,8 @@ _MEANINGS = {126: "the program can't be run", 127: "the program was not found",
             129: "SIGHUP", 130: "SIGINT", 132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 136: "SIGFPE", 137: "SIGKILL",
             139: "SIGSEGV", 141: "SIGPIPE", 143: "SIGTERM"}  # fmt: skip
 
+_OUTSIDE = "as by `docker stop`, or with an engine that was stopped and has no live-restore"
+
 
 def app_state(replicas: list[Replica]) -> AppState:
     """The state of a job with these replicas."""
@@ -58,6 +60,8 @@ def reason(replica: Replica, details: Mapping[str, Any] | None = None) -> str:
         return f"out of memory: killed{within} (exit code {code})"
     if state.get("Error"):
         return f"{' '.join(str(state['Error']).split())} (exit code {code})"
+    if code in (137, 143):
+        return f"exit code {code} ({_MEANINGS[code]}): ended from outside, {_OUTSIDE}"
     meaning = _MEANINGS.get(code) if isinstance(code, int) else None
     return f"exit code {code} ({meaning})" if meaning else f"exit code {code}"
 
