@@ -96,10 +96,12 @@ def test_files_are_for_the_user_alone(registry: Registry, tmp_path: Path) -> Non
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_damaged_record_is_no_record(registry: Registry, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "{}", "7", '{"key": 1, "folder": "/f", "host": null}', '{"key": "k"}'])
+def test_damaged_record_is_no_record(registry: Registry, tmp_path: Path, text: str) -> None:
     registry.submitted("key", "7", folder="/f")
-    (tmp_path / "batch" / "registry" / "jobs" / "7.json").write_text("{")
-    assert registry.job("7") is None
+    for path in ("jobs/7.json", "keys/key.json"):
+        (tmp_path / "batch" / "registry" / path).write_text(text)
+    assert (registry.job("7"), registry.submission("key")) == (None, None)
 
 
 def test_folder_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:

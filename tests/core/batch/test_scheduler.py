@@ -237,6 +237,35 @@ def test_job_of_another_cluster_with_the_same_id_is_not_mixed_up(
     assert (described.name, described.roles) == ("another", [])
 
 
+WHOLE: dict[str, object] = {"name": "x", "metadata": {}, "roles": []}
+ROLES: list[object] = [{}, [{}], [1], [{"name": "a", "spec": {"image": ""}}]]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "{",
+        "[]",
+        *(json.dumps({k: v for k, v in WHOLE.items() if k != name}) for name in WHOLE),
+        *(json.dumps({**WHOLE, "roles": roles}) for roles in ROLES),
+    ],
+)
+def test_damaged_record_of_a_job_hides_no_state(root: Path, jobs: Jobs, record: str) -> None:
+    app_id = jobs.run("true")
+    jobs.end(app_id)
+    folder = folder_of(root, app_id)
+    (folder / "job.json").write_text(record)
+    again = FolderScheduler("session", str(root))
+    described = again.describe(app_id)
+    assert described is not None
+    assert (described.state, described.roles) == (AppState.SUCCEEDED, [])
+    with pytest.raises(TorchXError, match="can't be found") as caught:
+        again.log_source(app_id, "worker", 0)
+    assert "damaged" in (caught.value.hint or "")
+    again.delete(app_id)
+    assert not folder.exists()
+
+
 def test_folder_that_cannot_be_made_is_one_error(root: Path, jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     info = jobs.scheduler._submit_dryrun(jobs.app(jobs.role("true")), {"job_dir": str(tmp_path / "file")})

@@ -148,5 +148,5 @@ def nothing_to_read(app_id: str) -> TorchXError:
     """The error for a job that has no folder of ours."""
     return TorchXError(
         f"the files of `{app_id}` can't be found",
-        hint="it was not submitted by torchx, or its folder is gone, or not to be seen from this machine",
+        hint="it was not submitted by torchx, or its folder is gone, damaged, or not to be seen from this machine",
     )

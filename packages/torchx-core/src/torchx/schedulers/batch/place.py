@@ -61,14 +61,29 @@ class JobPlace:
 
 
 def read_place(files: JobFiles, host: str | None, folder: str) -> JobPlace | None:
-    """A job's folder; None where it was removed, is another user's, or holds no job of TorchX."""
+    """A job's folder; None where it was removed, is another user's, holds none of our jobs, or its record is damaged."""
     import json
 
     try:
         record = json.loads(files.read(folder, [RECORD_FILE])[RECORD_FILE])
     except (TorchXError, KeyError, ValueError):
         return None
-    return JobPlace(files, host, folder, record) if isinstance(record, dict) and "roles" in record else None
+    return JobPlace(files, host, folder, record) if _is_whole(record) else None
+
+
+def _is_whole(record: object) -> bool:
+    """Whether a record has all that is read from it."""
+    from torchx.schedulers.role_records import role_from_record
+
+    if not (isinstance(record, dict) and isinstance(record.get("name"), str)):
+        return False
+    if not (isinstance(record.get("metadata"), dict) and isinstance(record.get("roles"), list)):
+        return False
+    try:
+        counts = [role_from_record(role).num_replicas for role in record["roles"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+    return all(isinstance(count, int) for count in counts)
 
 
 def role_of(record: Mapping[str, Any], app_id: str, role_name: str, k: int) -> Mapping[str, Any]:

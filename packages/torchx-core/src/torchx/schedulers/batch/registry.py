@@ -72,7 +72,8 @@ class Registry:
         found = self._read(_jobs(site), app_id)
         if found is None and site != ONLY:
             found = self._read("jobs", app_id)  # noted when ids were not told apart by clusters
-        return found if found is not None and found.get("host") == site.host else None
+        whole = found is not None and isinstance(found.get("folder"), str) and isinstance(found.get("key"), str)
+        return found if whole and found is not None and found.get("host") == site.host else None
 
     def hosts_of(self, app_id: str) -> list[str]:
         """The login nodes through which a job of this id was submitted."""
@@ -82,7 +83,8 @@ class Registry:
 
     def submission(self, key: str) -> dict[str, Any] | None:
         """What is known of a dry run's submission: ``app_id``, which is None while it is not known to have worked."""
-        return self._read("keys", key)
+        found = self._read("keys", key)
+        return found if found is not None and "app_id" in found else None
 
     def begin(self, key: str) -> None:
         """Notes that a submission is about to be tried."""
