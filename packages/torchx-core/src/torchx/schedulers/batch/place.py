@@ -61,7 +61,7 @@ class JobPlace:
 
 
 def read_place(files: JobFiles, host: str | None, folder: str) -> JobPlace | None:
-    """A job's folder; None where it was removed, is another user's, holds none of our jobs, or its record is damaged."""
+    """A job's folder; None where it was removed, belongs to another user, holds no job, or its record is damaged."""
     import json
 
     try:
