@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.cluster.slurm_cluster import PATH
 from tests.cluster.ssh_server import HOST, SshServer
 from torchx.errors import TorchXError, TransientError
+from torchx.runner._logs import LogQuery, log_blocks
 from torchx.specs.api import AppState, Resource, Workspace
 from torchx.testing import SchedulerConformance
 from torchx.testing.jobs import Jobs
@@ -138,6 +140,29 @@ def test_workspace_is_copied_to_the_login_node(jobs: Jobs, tmp_path: Path) -> No
     app_id = jobs.schedule(jobs.dryrun(app))
     assert jobs.end(app_id).state == AppState.SUCCEEDED
     assert jobs.lines(app_id) == ["found\n", "ran\n"]
+
+
+def test_job_of_thousands_of_replicas_is_asked_about(jobs: Jobs, tmp_path: Path) -> None:
+    """Their names are more than there is room for on a command line. The nodes have no room for so many: it is its
+    record that tells of them."""
+    app_id = jobs.run("echo hello; sleep 600")
+    until(lambda: jobs.describe(app_id).state == AppState.RUNNING, 60)
+    [folder] = (tmp_path / "jobs" / ".torchx-jobs").iterdir()
+    record = json.loads((folder / "job.json").read_text())
+    record["roles"][0]["spec"]["num_replicas"] = 8000
+    (folder / "job.json").write_text(json.dumps(record))
+    with contextlib.closing(create_scheduler("test")) as scheduler:
+        described = scheduler.describe(app_id)
+        assert described is not None
+        assert len(described.roles_statuses[0].replicas) == 8000
+        replicas = [("worker", k) for k in range(8000)]
+        blocks = log_blocks(scheduler, app_id, replicas, LogQuery(should_tail=False))
+        assert [*blocks] == [(("worker", 0), b"hello\n")]
+        scheduler.cancel(app_id)
+        assert jobs.end(app_id).state == AppState.CANCELLED
+        scheduler.delete(app_id)
+        assert not folder.exists()
+        jobs.ids.remove(app_id)
 
 
 @pytest.mark.parametrize("host", ["no.such.host.test", "-oProxyCommand=touch pwned"])

@@ -13,8 +13,11 @@ from torchx.errors import TorchXError
 from torchx.specs.api import AppState, Resource
 from torchx.testing.hostile import HOSTILE_NAMES
 from torchx.testing.waiting import until
+from torchx_slurm.scheduler import create_scheduler
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cluster.slurm_cluster import SlurmCluster
     from tests.cluster.slurm_jobs import SlurmJobs
 
@@ -153,6 +156,34 @@ def test_any_option_of_sbatch_is_an_overlay(slurm: SlurmCluster, slurm_jobs: Slu
     app_id = slurm_jobs.submit_with(slurm_jobs.role("sleep 600"), sbatch={"nice": 17, "exclude": "n1"})
     found = native(slurm, app_id)
     assert (found["Nice"], found["ExcNodeList"]) == ("17", "n1")
+
+
+def test_overlay_of_memory_takes_the_place_of_ours(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
+    app_id = slurm_jobs.submit_with(slurm_jobs.role("echo ran", num_replicas=2), sbatch={"mem": "500M"})
+    assert native(slurm, app_id)["MinMemoryNode"] == "500M"
+    assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
+
+
+@pytest.mark.parametrize("name", ["o", "output"])
+def test_overlay_names_another_file_for_what_slurm_has_to_say(
+    slurm: SlurmCluster, slurm_jobs: SlurmJobs, name: str, tmp_path: Path
+) -> None:
+    app_id = slurm_jobs.submit_with(slurm_jobs.role("true"), sbatch={name: f"{tmp_path}/mine-%j"})
+    assert native(slurm, app_id)["StdOut"] == f"{tmp_path}/mine-{app_id}"
+    assert slurm_jobs.end(app_id).state == AppState.SUCCEEDED
+
+
+def test_job_is_deleted_with_its_folder_from_another_home(
+    slurm_jobs: SlurmJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app_id = slurm_jobs.submit_with(slurm_jobs.role("echo ran"), job_dir=str(tmp_path / "jobs"))
+    assert slurm_jobs.lines(app_id) == ["ran\n"]
+    assert len([*(tmp_path / "jobs" / ".torchx-jobs").iterdir()]) == 1
+    monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "another home"))
+    elsewhere = create_scheduler("test")
+    elsewhere.delete(app_id)
+    assert [*(tmp_path / "jobs" / ".torchx-jobs").iterdir()] == []
+    assert elsewhere.describe(app_id) is None
 
 
 def test_the_environment_of_the_submission_does_not_reach_the_site_s_options(
