@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 from tests.cluster.slurm_cluster import SlurmCluster, running_cluster
 from tests.cluster.slurm_config import OTHER_USER
 from torchx.testing.waiting import until
-from torchx_slurm.parse_text import SACCT_FIELDS, SEPARATOR, SQUEUE_FORMAT
+from torchx_slurm.parse_text import SACCT_FIELDS, squeue_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Behind each field: in place of one that nobody can know.
+SEPARATOR = "\x1f"
 #: The name of a file, and what is written there: in JSON, and as the scheduler asks for it.
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "version.txt": ("squeue", "--version"),
     "squeue.json": ("squeue", "--json"),
     "sacct.json": ("sacct", "--json"),
-    "squeue.txt": ("squeue", "--all", "--states=all", "--noheader", f"--format={SQUEUE_FORMAT}"),
+    "squeue.txt": ("squeue", "--all", "--states=all", "--noheader", f"--format={squeue_format(SEPARATOR)}"),
     "sacct.txt": (
-        *("sacct", "--noheader", "--parsable2", f"--delimiter={SEPARATOR}"),
+        *("sacct", "--noheader", "--parsable", f"--delimiter={SEPARATOR}"),
         f"--format={','.join(SACCT_FIELDS)}",
     ),
     "scontrol.txt": ("scontrol", "--oneliner", "show", "job"),
@@ -49,6 +51,8 @@ def record(cluster: SlurmCluster, folder: Path) -> None:
     submit("timed-out", "sleep 600", "--time=1")
     submit("ok", "srun true", "--ntasks=2", "--comment=torchx:ok-1 a|b, c=d")
     submit('exit "3", $x', "srun sh -c 'exit 3'")
+    submit("exit-255", "exit 255")
+    submit("exit-130", "srun sh -c 'exit 130'")
     submit("signal", "kill -9 $$")
     submit("out-of-memory", 'srun python3 -c "len(bytes([1]) * 300_000_000)"', "--mem=50")
     submit("running", "srun sleep 600", "--ntasks=2", "--gpus-per-task=1")
@@ -66,6 +70,8 @@ def record(cluster: SlurmCluster, folder: Path) -> None:
     submit("array-failed", "exit $SLURM_ARRAY_TASK_ID", "--array=0-1")
     submit("driven-out", "sleep 600", "--partition=requeued", "--nodelist=n3", "--cpus-per-task=8")
     submit("ünï | a=b JobState=FAILED 7", "sleep 600", "--comment=x ExitCode=9:9 | y")
+    forged = "one\n999 JobId=999 JobName=forged UserId=root(0) GroupId=root(0) JobState=FAILED\nJobId=998 "
+    submit("lines\n999", "sleep 600", f"--comment={forged}")
     submit("foreign", "sleep 600", user=OTHER_USER)
     submit("het", HET, "--mem=100", ":", "--ntasks=2", "--mem=100")
     submit("het-pending", HET, "--begin=now+1hour", ":", "--ntasks=2")

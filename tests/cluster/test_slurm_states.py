@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cluster.slurm_config import JOB_AGE, limits_memory
 from tests.cluster.slurm_jobs import start_now
-from torchx.specs.api import AppState, Resource, RetryPolicy
+from torchx.specs.api import AppState, Resource, RetryPolicy, is_terminal
 from torchx.testing.jobs import ROLE
 from torchx.testing.waiting import until
 
@@ -34,6 +35,18 @@ def forgotten(slurm: SlurmCluster, app_id: str) -> None:
     until(look, FORGOTTEN, f"slurmctld to forget `{app_id}`")
 
 
+def waited_for(slurm_jobs: SlurmJobs, app_id: str) -> DescribeAppResponse:
+    """The first answer that tells a job's end, as who waits gets it."""
+    described = slurm_jobs.scheduler.poll(app_id)
+    end = time.monotonic() + slurm_jobs.timeout
+    while described is not None and not is_terminal(described.state) and time.monotonic() < end:
+        time.sleep(0.05)
+        described = slurm_jobs.scheduler.poll(app_id)
+    assert described is not None
+    assert is_terminal(described.state)
+    return described
+
+
 def replica_states(described: DescribeAppResponse) -> list[AppState]:
     return [replica.state for role in described.roles_statuses for replica in role.replicas]
 
@@ -53,7 +66,8 @@ def test_state_is_the_same_once_only_the_accounting_knows_the_job(slurm: SlurmCl
     many = slurm_jobs.scheduler.describe_many(ids)
     assert [found and found.state for found in many.values()] == expected
     assert slurm_jobs.new() == {app_id: state.name for app_id, state in zip(ids, expected, strict=True)}
-    assert "3" in slurm_jobs.describe(bad).msg
+    replica = slurm_jobs.describe(bad).roles_statuses[0].replicas[0]
+    assert slurm_jobs.describe(bad).msg == f"first/0 on {replica.hostname}: exit code 3"
 
 
 def test_one_call_of_each_command_describes_many_jobs(
@@ -78,14 +92,66 @@ def test_exit_codes_and_signals_are_told_for_each_replica(slurm_jobs: SlurmJobs)
     described = slurm_jobs.end(app_id)
     assert described.state == AppState.FAILED
     assert replica_states(described)[1] == AppState.FAILED
-    assert described.roles_statuses[0].replicas[1].structured_error_msg == "exit code 7"
-    assert "exit code 7" in described.msg
+    replica = described.roles_statuses[0].replicas[1]
+    assert replica.structured_error_msg == "exit code 7"
+    assert described.msg == f"worker/1 on {replica.hostname}: exit code 7"
 
 
-def test_a_signal_is_named(slurm_jobs: SlurmJobs) -> None:
-    described = slurm_jobs.end(slurm_jobs.run("kill -SEGV $$"))
-    assert described.state == AppState.FAILED
-    assert "SIGSEGV" in described.msg or "signal 11" in described.msg
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("exit 3", "exit code 3"),
+        ("exit 130", "exit code 130 (SIGINT)"),
+        ("exit 200", "exit code 200"),
+        ("exit 255", "exit code 255"),
+        ("kill -SEGV $$", "killed by SIGSEGV"),
+        ("sh -c 'kill -SEGV $$'", "exit code 139 (SIGSEGV)"),
+    ],
+)
+def test_an_end_is_told_once_and_as_it_was(slurm: SlurmCluster, slurm_jobs: SlurmJobs, code: str, text: str) -> None:
+    """Now, and when only accounting knows the job."""
+    app_id = slurm_jobs.run(code)
+    described = slurm_jobs.end(app_id)
+    (replica,) = described.roles_statuses[0].replicas
+    assert (described.state, described.msg) == (AppState.FAILED, f"worker/0 on {replica.hostname}: {text}")
+    until(lambda: "FAILED" in slurm.command("sacct", "--jobs", app_id, "--format=State"), 30, "the accounting")
+    assert slurm_jobs.describe(app_id).msg == described.msg
+
+
+def test_the_one_replica_that_failed_is_told(slurm_jobs: SlurmJobs) -> None:
+    app_id = slurm_jobs.run("[ $1 = 2 ] && exit 3; sleep 600", "${replica_id}", num_replicas=4)
+    described = slurm_jobs.end(app_id)
+    replicas = described.roles_statuses[0].replicas
+    assert described.msg == f"worker/2 on {replicas[2].hostname}: exit code 3"
+    cancelled = AppState.CANCELLED
+    assert [replica.state for replica in replicas] == [cancelled, cancelled, AppState.FAILED, cancelled]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("exit 200", "exit code 200"), ("exit 130", "exit code 130 (SIGINT)"), ("kill -9 $$", "killed by SIGKILL")],
+)
+def test_exit_codes_of_jobs_of_others(slurm: SlurmCluster, slurm_jobs: SlurmJobs, code: str, text: str) -> None:
+    app_id = slurm.command("sbatch", "--parsable", "--output=/dev/null", "--chdir=/", f"--wrap={code}").strip()
+    slurm_jobs.own(app_id)
+    assert slurm_jobs.end(app_id).msg == text
+
+
+def test_names_and_comments_of_several_lines_are_no_jobs(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
+    submit = ("sbatch", "--parsable", "--output=/dev/null", "--chdir=/")
+    forged = "x\n99999\x1fRUNNING\x1fNone\x1fn1\x1fx\x1fx\x1fx\x1f\n99998 JobId=99997 JobName=x JobState=FAILED"
+    ids = [
+        slurm.command(*submit, "--comment=one\ntwo", "--wrap=sleep 600").strip(),
+        slurm.command(*submit, f"--comment={forged}", f"--job-name={forged}", "--wrap=sleep 600").strip(),
+    ]
+    for app_id in ids:
+        slurm_jobs.own(app_id)
+        slurm_jobs.reach(app_id, AppState.RUNNING)
+    assert slurm_jobs.new() == dict.fromkeys(reversed(ids), "RUNNING")
+    for app_id in ids:
+        slurm_jobs.scheduler.cancel(app_id)
+    assert [slurm_jobs.end(app_id).state for app_id in ids] == [AppState.CANCELLED] * 2
+    assert slurm_jobs.new() == dict.fromkeys(reversed(ids), "CANCELLED")
 
 
 def test_the_hosts_of_replicas_are_told(slurm_jobs: SlurmJobs) -> None:
@@ -99,13 +165,27 @@ def test_the_hosts_of_replicas_are_told(slurm_jobs: SlurmJobs) -> None:
 
 
 def test_out_of_memory_is_named(slurm_jobs: SlurmJobs) -> None:
-    described = slurm_jobs.end(
-        slurm_jobs.run("exec python3 -c 'import time; len(bytes([1]) * 500_000_000); time.sleep(9)'")
-    )
+    """At the first answer, by which the accounting knows of nothing."""
+    app_id = slurm_jobs.run("exec python3 -c 'import time; len(bytes([1]) * 500_000_000); time.sleep(9)'")
+    described = waited_for(slurm_jobs, app_id)
     assert described.state == AppState.FAILED
     if limits_memory():
-        # The accounting, which knows it, is a second behind.
-        until(lambda: "out of memory" in slurm_jobs.describe(described.app_id).msg, 30, "the reason")
+        (replica,) = described.roles_statuses[0].replicas
+        assert described.msg == f"worker/0 on {replica.hostname}: out of memory"
+        assert slurm_jobs.describe(app_id).msg == described.msg
+
+
+@pytest.mark.skipif(not limits_memory(), reason="this kernel can't tell")
+def test_out_of_memory_is_blamed_on_the_role_that_was(slurm_jobs: SlurmJobs) -> None:
+    """Its own shell goes on, and ends well; the other role is ended for its sake."""
+    big = slurm_jobs.role("python3 -c 'len(bytes([1]) * 500_000_000)'; exit 0", name="big")
+    app_id = slurm_jobs.submit(slurm_jobs.role("sleep 600", name="innocent"), big)
+    described = waited_for(slurm_jobs, app_id)
+    innocent, guilty = (role.replicas[0] for role in described.roles_statuses)
+    assert described.msg == f"big/0 on {guilty.hostname}: out of memory"
+    assert (innocent.state, guilty.state) == (AppState.CANCELLED, AppState.FAILED)
+    assert guilty.structured_error_msg == "out of memory"
+    assert slurm_jobs.describe(app_id).msg == described.msg
 
 
 def test_time_out_is_named(slurm_jobs: SlurmJobs) -> None:
@@ -219,9 +299,11 @@ def test_foreign_and_array_jobs_do_no_harm(slurm: SlurmCluster, slurm_jobs: Slur
     slurm_jobs.reach(app_id, AppState.RUNNING)
     ids = [*slurm_jobs.new()]
     assert len(ids) == len(set(ids))
-    assert app_id in ids
-    assert set(ids) <= {app_id, own, array}
-    described = slurm_jobs.scheduler.describe(own)
-    assert described is None or described.state in (AppState.RUNNING, AppState.PENDING)
-    assert (found := slurm_jobs.scheduler.describe(array)) is None or found.state == AppState.RUNNING
+    assert {*ids} == {app_id, own, array}
+    described = slurm_jobs.reach(own, AppState.RUNNING)
+    assert (described.name, described.roles) == ("a|b c", [])
+    assert slurm_jobs.reach(array, AppState.RUNNING).app_id == array
+    assert slurm_jobs.reach(f"{array}_0", AppState.RUNNING).app_id == f"{array}_0"
+    assert slurm_jobs.describe(f"{array}_1").state == AppState.PENDING
+    assert slurm_jobs.scheduler.describe(f"{array}_7") is None
     slurm.cancel_all()

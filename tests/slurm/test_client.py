@@ -16,12 +16,12 @@ from torchx.schedulers.batch.commands import CommandMissingError, LocalCommands
 from torchx.specs.api import AppDef, AppState, Resource, Role
 from torchx_slurm.client import SlurmClient
 from torchx_slurm.errors import SlurmError
-from torchx_slurm.parse_text import SEPARATOR
 from torchx_slurm.scheduler import create_scheduler
 
 if TYPE_CHECKING:
     from torchx_slurm.request import SlurmBatchRequest
 
+SEPARATOR = "\x1f"
 DATA = Path(__file__).parent / "data"
 
 DOWN = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
@@ -64,6 +64,7 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
     (folder / "version").write_text("slurm 22.05.8\n")
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("TORCHX_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("torchx_slurm.client.new_separator", lambda: SEPARATOR)
     return Commands(folder)
 
 
@@ -74,11 +75,12 @@ def client() -> SlurmClient:
 
 def squeue(*rows: tuple[str, str], reason: str = "None", command: str = "(null)", comment: str = "(null)") -> str:
     lines = (SEPARATOR.join((job, state, reason, "n1", command, comment, "name")) for job, state in rows)
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}{SEPARATOR}\n" for line in lines)
 
 
 def sacct(*rows: tuple[str, str, str]) -> str:
-    return "".join(f"{SEPARATOR.join((job, state, code, 'n1', 'name'))}\n" for job, state, code in rows)
+    fields = ((job, state, code, "0:0", "n1", "name", "\n") for job, state, code in rows)
+    return "".join(SEPARATOR.join(row) for row in fields)
 
 
 def states(client: SlurmClient, *app_ids: str) -> dict[str, AppState]:
@@ -108,7 +110,7 @@ def test_the_user_s_variables_change_no_question(
 ) -> None:
     monkeypatch.setenv(name, "x")
     monkeypatch.setenv("SLURM_CONF", "/etc/slurm/slurm.conf")
-    row = squeue(("7", "RUNNING")).strip()
+    row = squeue(("7", "RUNNING")).strip("\n")
     commands.do("squeue", f'[ -z "${{{name}+set}}" ] && [ -n "$SLURM_CONF" ] && echo {shlex.quote(row)}')
     assert states(client, "7") == {"7": AppState.RUNNING}
 
@@ -128,7 +130,21 @@ def test_accounting_tells_exit_codes_of_what_has_ended(commands: Commands, clien
     commands.answer("sacct", sacct(*rows, ("7+1.0", "OUT_OF_MEMORY", "0:125")))
     job = client.query(["7"])["7"]
     assert (job.state, job.msg) == (AppState.FAILED, "out of memory")
-    assert [part.exit_code for part in job.parts] == [3, 3]
+    assert [(part.exit_code, part.signal) for part in job.parts] == [(None, 0), (0, 125)]
+
+
+def test_slurmctld_tells_exit_codes_while_it_knows_the_job(commands: Commands, client: SlurmClient) -> None:
+    """Accounting leaves out 128 of a code in its fixed format. Of jobs of ours their notes tell."""
+    commands.answer("squeue", squeue(("7", "FAILED")) + squeue(("8", "FAILED"), comment="torchx:key"))
+    commands.answer("sacct", sacct(("7", "FAILED", "127:0"), ("8", "FAILED", "127:0"), ("9", "FAILED", "127:0")))
+    commands.answer("scontrol", "JobId=7 JobName=x JobState=FAILED Reason=NonZeroExitCode Restarts=0 ExitCode=255:0 \n")
+    found = client.query(["7", "8", "9"])
+    assert {app_id: job.msg for app_id, job in found.items()} == {
+        "7": "exit code 255",
+        "8": "exit code 127 or 255",
+        "9": "exit code 127 or 255",
+    }
+    assert commands.calls("scontrol") == ["scontrol --oneliner show job 7 "]
 
 
 def test_first_component_that_failed_fails_the_job(commands: Commands, client: SlurmClient) -> None:
@@ -197,12 +213,12 @@ def test_json_is_read_where_it_obeys_the_filters(commands: Commands, client: Slu
     (commands.folder / "version").write_text(f"slurm {version}.1\n")
     for name in ("squeue", "sacct"):
         commands.answer(name, (DATA / version / f"{name}.json").read_text())
-    found = client.query(["2", "3", "6", "18"])
+    found = client.query(["2", "3", "8", "20"])
     assert {app_id: job.state for app_id, job in found.items()} == {
         "2": AppState.SUCCEEDED,
         "3": AppState.FAILED,
-        "6": AppState.RUNNING,
-        "18": AppState.FAILED,
+        "8": AppState.RUNNING,
+        "20": AppState.FAILED,
     }
     assert found["3"].msg == "exit code 3"
     assert "--json" in commands.calls("squeue")[0]
@@ -275,7 +291,7 @@ def test_node_that_is_down_is_the_one_that_failed(commands: Commands, client: Sl
 def test_cause_of_a_requeue_is_the_run_before(
     commands: Commands, client: SlurmClient, runs: list[str], cause: str
 ) -> None:
-    commands.answer("sacct", sacct(*(("7", state, "0:0") for state in runs)))
+    commands.answer("sacct", "".join(f"{state:>30} \n" for state in runs))
     assert client.why_again("7") == cause
     assert "--duplicates" in commands.calls("sacct")[0]
 

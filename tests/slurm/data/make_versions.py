@@ -52,14 +52,36 @@ def exit_code(code: int, signal: int, *, pending: bool) -> Json:
     }
 
 
-def text_codes() -> dict[str, tuple[int, int]]:
-    """The exit codes that the real `sacct` printed as text; its JSON has wrong ones."""
+def true_codes(queue: list[Json]) -> dict[str, tuple[int, int]]:
+    """Exit codes of jobs and steps. Those of jobs are what the real `squeue` printed.
+
+    The real `sacct` has wrong ones as JSON, and as text codes from 128 on without these 128. Here a batch script
+    ends as its last step does, and the highest code of all steps is printed whole: that tells which ones are meant.
+    """
+    jobs = {queue_id(job): exit_status(job["exit_code"]) for job in queue}
     codes: dict[str, tuple[int, int]] = {}
-    for line in (REAL / "sacct.txt").read_text().split("\n")[:-1]:
-        job, _, code, *_ = line.split("\x1f")
+    highest: dict[str, int] = {}
+    for record in (REAL / "sacct.txt").read_text().split("\x1f\n")[:-1]:
+        name, _, code, derived, *_ = record.split("\x1f")
+        job, _, step = name.partition(".")
         left, _, right = code.partition(":")
-        codes[job] = int(left or 0), int(right or 0)
+        if not step:
+            highest[job] = int(derived.partition(":")[0] or 0)
+            whole = jobs.get(job, (0, 0))[0]
+            codes[name] = whole if whole % 128 == int(left or 0) else int(left or 0), int(right or 0)
+        elif step == "batch":
+            codes[name] = codes[job]
+        else:
+            whole = highest[job] if highest[job] % 128 == int(left or 0) else int(left or 0)
+            codes[name] = whole, int(right or 0)
     return codes
+
+
+def queue_id(job: Json) -> str:
+    """A job's id in the JSON of `squeue`, as `sacct` writes it."""
+    if job["het_job_id"]:
+        return f"{job['het_job_id']}+{job['het_job_offset']}"
+    return f"{job['array_job_id']}_{job['array_task_id']}" if job["array_job_id"] else str(job["job_id"])
 
 
 def older(text: str) -> Json:
@@ -230,7 +252,7 @@ def meta(release: str, parser: str, command: str) -> Json:
 def main() -> None:
     """Writes one folder for each version."""
     queue, accounting = (REAL / "squeue.json").read_text(), (REAL / "sacct.json").read_text()
-    jobs, past, codes = json.loads(queue)["jobs"], json.loads(accounting)["jobs"], text_codes()
+    jobs, past, codes = json.loads(queue)["jobs"], json.loads(accounting)["jobs"], true_codes(json.loads(queue)["jobs"])
     for version, release in OLDEST.items():
         write(version, release, {})
     write("21.08", "21.08.8-2", {"squeue": older(queue), "sacct": older(accounting)})

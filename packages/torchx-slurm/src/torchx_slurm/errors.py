@@ -10,13 +10,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from torchx.schedulers.batch.commands import CommandResult
 
+# Whole reasons, at the end of a line: what a user wrote may hold any word.
 _TRANSIENT = re.compile(
-    r"unable to contact slurm controller|socket timed out|connection (?:refused|reset|timed out)|connect failure"
-    r"|zero bytes were transmitted|temporarily|try again|unexpected message|transport endpoint|no route to host"
-    r"|slurm_persist_conn_open|slurmdbd|problem talking to the database|not responding|in standby mode"
-    r"|communication|backup controller|sending/receiving",
-    re.IGNORECASE,
+    r"(?:^|[:!] )(?:unable to contact slurm controller|socket timed out on send/recv operation|connect failure"
+    r"|connection (?:refused|reset by peer|timed out)|zero bytes were transmitted or received|broken pipe"
+    r"|resource temporarily unavailable|temporary failure in name resolution|no route to host"
+    r"|transport endpoint is not connected|unexpected message received|message (?:send|receive) failure"
+    r"|communication (?:connection|shutdown) failure|(?:un)?able to connect to (?:the )?(?:slurm )?database"
+    r"|problem talking to the database|slurm (?:backup )?controller (?:in standby mode|not responding.*)"
+    r"|slurm temporarily unable to accept job.*|sending persistinit msg|error sending/receiving.*)"
+    r"(?: \([a-z ]*\))?\.?$"
+    r"|^[a-z_: ]*\b_?slurm_persist_conn_open",
+    re.IGNORECASE | re.MULTILINE,
 )
+_REFUSED = re.compile(r"(?:^|: )(?:invalid|unrecognized|unknown) ", re.IGNORECASE | re.MULTILINE)
 UNKNOWN_JOB = re.compile(r"invalid job id", re.IGNORECASE)
 ENDED_JOB = re.compile(r"already completing or completed|job/step already", re.IGNORECASE)
 NO_ACCOUNTING = re.compile(r"accounting storage is disabled|accounting_storage/none", re.IGNORECASE)
@@ -35,6 +42,6 @@ def error_of(program: str, result: CommandResult) -> TorchXError:
     lines = [line.strip() for line in result.stderr.split("\n") if line.strip()]
     text = "; ".join(line.removeprefix(f"{program}: ").removeprefix("error: ") for line in lines[-3:])
     text = text or f"exit status {result.returncode}"
-    if _TRANSIENT.search(result.stderr) and not NO_ACCOUNTING.search(result.stderr):
+    if _TRANSIENT.search(result.stderr) and not (NO_ACCOUNTING.search(result.stderr) or _REFUSED.search(result.stderr)):
         return SlurmUnreachableError(f"{program}: {text}", hint="check that the cluster's slurmctld runs")
     return SlurmError(f"{program}: {text}")

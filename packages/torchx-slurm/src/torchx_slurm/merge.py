@@ -21,7 +21,7 @@ def grouped(rows: Iterable[SlurmRow], wanted: Iterable[str] | None = None) -> di
 
 
 def merged(live: Sequence[SlurmRow], past: Sequence[SlurmRow], *, live_known: bool) -> list[SlurmRow]:
-    """A job from both sides: slurmctld has the last word on the state, accounting knows exit codes and steps.
+    """A job from both sides: slurmctld has the last word on the state and the exit code, accounting knows steps.
 
     Args:
         live: what slurmctld says; empty where it has forgotten the job.
@@ -33,8 +33,9 @@ def merged(live: Sequence[SlurmRow], past: Sequence[SlurmRow], *, live_known: bo
     for row in live:
         known = ended.pop(row.part, None)
         if known is not None and is_terminal(row.state):
-            details = {"code": known.code, "signal": known.signal, "steps": known.steps, "nodes": known.nodes}
-            row = SlurmRow(**{**vars(row), **details})
+            row = SlurmRow(**{**vars(row), "steps": known.steps, "nodes": known.nodes})
+            if is_terminal(known.state):  # accounting may be a little behind
+                row = with_code(row, known)
         rows.append(row)
     for row in ended.values():
         if is_terminal(row.state):
@@ -44,3 +45,10 @@ def merged(live: Sequence[SlurmRow], past: Sequence[SlurmRow], *, live_known: bo
         elif not live:
             rows.append(row)
     return rows or list(live)
+
+
+def with_code(row: SlurmRow, other: SlurmRow) -> SlurmRow:
+    """A row with the exit code of another, where its own is not known, or not surely right."""
+    if row.code is not None and row.sure:
+        return row
+    return SlurmRow(**{**vars(row), "code": other.code, "signal": other.signal, "sure": other.sure})

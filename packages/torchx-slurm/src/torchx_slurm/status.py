@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-
+from torchx.schedulers.batch.exit_status import BY_SIGNAL, ended_text, signal_name
 from torchx.schedulers.batch.job import QUEUED_AGAIN, BatchJob, BatchPart
 from torchx.schedulers.replicas import job_state
 from torchx.specs.api import AppState
@@ -90,8 +89,6 @@ _OWN_SIGNALS = {
 }
 """What Slurm tells as the number of a signal, and is none."""
 
-_SIGNALS = {member.value: member.name for member in signal.Signals}
-
 LOST = "LOST"
 """State of a job that slurmctld does not know, and that has not ended as far as accounting knows."""
 
@@ -107,12 +104,14 @@ class SlurmStep:
         state: Slurm's word.
         code: exit code.
         signal: the signal that ended it; 0: none.
+        sure: whether the code is right; it may be 128 too small else.
     """
 
     name: str
     state: str
     code: int | None = None
     signal: int = 0
+    sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -132,6 +131,7 @@ class SlurmRow:
         command: path of its script.
         comment: the user's comment, and our key.
         steps: what it consists of; only from accounting.
+        sure: whether the code is right; it may be 128 too small else.
     """
 
     app_id: str
@@ -146,6 +146,7 @@ class SlurmRow:
     command: str = ""
     comment: str = ""
     steps: tuple[SlurmStep, ...] = field(default_factory=tuple)
+    sure: bool = True
 
     @property
     def state(self) -> AppState:
@@ -179,15 +180,16 @@ def to_job(rows: Sequence[SlurmRow], failed_nodes: Collection[str] = ()) -> Batc
     first = rows[0]
     state = job_state(row.state for row in rows)
     lost = {row.part: _lost_nodes(row, failed_nodes) for row in rows}
-    parts = [
-        BatchPart(row.part, row.state, message(row, lost[row.part]), row.code, row.signal, row.nodes) for row in rows
-    ]
+    parts = [_part(row, message(row, lost[row.part])) for row in rows]
+    bare = {row.part: _status(row) for row in rows}
+    told = _telling(parts, state, bare)
     command = first.command
     return BatchJob(
         app_id=first.app_id,
         state=state,
         name=first.name,
-        msg=_job_message(parts, state),
+        msg=told.msg if told else "",
+        bare=told is not None and told.msg == bare[told.role],
         restarts=max(row.restarts for row in rows),
         parts=parts,
         lost=LOST in first.states,
@@ -240,12 +242,19 @@ def _lost_nodes(row: SlurmRow, failed: Collection[str]) -> list[str]:
     return [node for node in expanded(row.nodes) if node in failed] if is_several(row.nodes) else [row.nodes]
 
 
-def _job_message(parts: Sequence[BatchPart], state: AppState) -> str:
-    """The message of the first part that is in the state of the whole and has something to say."""
-    told = [part.msg for part in parts if part.state is state and part.msg]
-    # An out-of-memory kill or a node's failure says more than the exit code that came of it in another part.
-    told.sort(key=lambda text: text.startswith(("exit code", "killed by")))
-    return told[0] if told else ""
+def _part(row: SlurmRow, msg: str) -> BatchPart:
+    said = _failed_step(row) or row
+    return BatchPart(row.part, row.state, msg, said.code if said.sure else None, said.signal, row.nodes)
+
+
+def _telling(parts: Sequence[BatchPart], state: AppState, bare: Mapping[int, str]) -> BatchPart | None:
+    """The first part that is in the state of the whole and has something to say.
+
+    An out-of-memory kill or a node's failure says more than the exit code that came of it in another part, and a code
+    that is sure more than one that is not.
+    """
+    told = [part for part in parts if part.state is state and part.msg]
+    return min(told, key=lambda part: (part.msg == bare[part.role], part.exit_code is None), default=None)
 
 
 def _pending_message(row: SlurmRow) -> str:
@@ -258,16 +267,28 @@ def _pending_message(row: SlurmRow) -> str:
     return ", ".join([*flags, told])
 
 
+def _failed_step(row: SlurmRow) -> SlurmStep | None:
+    failed = (step for step in row.steps if step.name not in ("batch", "extern") and (step.code or step.signal))
+    return next(failed, None)
+
+
 def _ending(row: SlurmRow) -> str:
-    steps = [step for step in row.steps if step.name not in ("batch", "extern") and (step.code or step.signal)]
-    code, number = (steps[0].code, steps[0].signal) if steps else (row.code, row.signal)
-    if number in _OWN_SIGNALS:
-        return _OWN_SIGNALS[number]
-    if number:
-        return f"killed by {_SIGNALS[number]}" if number in _SIGNALS else f"Slurm's code 0:{number}"
-    if code and code - 128 in _SIGNALS:
-        return f"killed by {_SIGNALS[code - 128]}"
-    return f"exit code {code}" if code else ""
+    """How a part ended, in words."""
+    said = _failed_step(row) or row
+    return _OWN_SIGNALS.get(said.signal) or _status(row)
+
+
+def _status(row: SlurmRow) -> str:
+    """The exit status of a part's first step that failed, else of its script, in words; empty where there is none."""
+    said = _failed_step(row) or row
+    if said.signal in _OWN_SIGNALS:
+        return ""
+    if said.signal:
+        name = signal_name(said.signal)
+        return f"killed by {name}" if name else f"Slurm's code 0:{said.signal}"
+    if not said.code:
+        return ""
+    return ended_text(said.code) if said.sure else f"exit code {said.code} or {said.code + BY_SIGNAL}"
 
 
 def _plain(row: SlurmRow) -> dict[str, object]:
@@ -277,12 +298,16 @@ def _plain(row: SlurmRow) -> dict[str, object]:
         "state": list(row.states),
         "reason": row.reason,
         "nodes": row.nodes,
-        "exit_code": row.code,
+        "exit_code": _plain_code(row),
         "signal": row.signal,
     }
     if row.steps:
         plain["steps"] = [
-            {"step": step.name, "state": step.state, "exit_code": step.code, "signal": step.signal}
+            {"step": step.name, "state": step.state, "exit_code": _plain_code(step), "signal": step.signal}
             for step in row.steps
         ]
     return plain
+
+
+def _plain_code(said: SlurmRow | SlurmStep) -> int | str | None:
+    return said.code if said.sure or not said.code else f"{said.code} or {said.code + BY_SIGNAL}"

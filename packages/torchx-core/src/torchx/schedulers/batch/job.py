@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from torchx.schedulers.batch.commands import Commands
+    from torchx.schedulers.batch.kills import Kill
     from torchx.schedulers.batch.request import BatchRequest
     from torchx.specs.api import AppState
 
@@ -54,6 +55,7 @@ class BatchJob:
         lost: the batch system has forgotten the job without an end; its own note of an exit status says more.
         folder: where the job's own script lies, if the batch system knows it.
         native: the batch system's own record, as plain data.
+        bare: whether the message is no more than an exit status: the replicas' own tell more.
         failed_nodes: names of nodes whose failure ended it, as far as the batch system tells.
     """
 
@@ -67,6 +69,7 @@ class BatchJob:
     folder: str | None = None
     native: object = None
     failed_nodes: tuple[str, ...] = ()
+    bare: bool = False
 
 
 class BatchSystem(abc.ABC):
@@ -122,6 +125,14 @@ class BatchSystem(abc.ABC):
         Ids of jobs are told apart by it. Contacts nothing.
         """
         return ""
+
+    def kills(self, log: str) -> Sequence[Kill]:
+        """Replicas that the batch system ended for a reason that it told in the job's log.
+
+        Args:
+            log: what it wrote there since the job's last start.
+        """
+        return ()
 
     def why_again(self, app_id: str) -> str:
         """Why a job that waits was put back into the queue the last time, in words; empty where that is not known.

@@ -8,7 +8,10 @@ from torchx.specs.api import NONE, AppState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from torchx.schedulers.batch.job import BatchJob
+    from torchx.schedulers.batch.kills import Kill
     from torchx.schedulers.batch.place import JobPlace
     from torchx.schedulers.batch.replica_states import ReplicaNote
 
@@ -32,8 +35,14 @@ def plain_response(job: BatchJob) -> DescribeAppResponse:
     )
 
 
-def full_response(job: BatchJob, place: JobPlace) -> DescribeAppResponse:
-    """What the batch system says, with what was submitted, and what the replicas noted."""
+def full_response(job: BatchJob, place: JobPlace, kills: Callable[[str], Sequence[Kill]]) -> DescribeAppResponse:
+    """What the batch system says, with what was submitted, and what the replicas noted.
+
+    Args:
+        job: what the batch system says.
+        place: the job's folder.
+        kills: finds in the job's log which replicas the batch system ended.
+    """
     from torchx.schedulers.batch.replica_states import failure, read_notes, role_statuses
     from torchx.schedulers.role_records import role_from_record
 
@@ -49,18 +58,38 @@ def full_response(job: BatchJob, place: JobPlace) -> DescribeAppResponse:
     except TorchXError:  # the states are right without them
         notes = {}
     local = place.folder if place.host is None else None
-    response.roles_statuses = role_statuses(job, record, notes, local)
-    culprit = failure(job, record, notes)
+    causes = _causes(job, place, kills, notes)
+    response.roles_statuses = role_statuses(job, record, notes, local, causes)
+    culprit = failure(job, record, notes, causes)
     if culprit is not None:
-        _blame(response, job.msg, *culprit)
+        _blame(response, "" if job.bare else job.msg, *culprit, causes.get(culprit[:2]))
+    elif job.bare and (noted := place.noted_end(job.app_id)) is not None and noted.state is job.state:
+        response.msg = noted.msg
     return response
 
 
-def _blame(response: DescribeAppResponse, message: str, role: str, k: int, note: ReplicaNote) -> None:
-    """Tells which replica it was, and its own error."""
-    from torchx.schedulers.batch.replica_states import ended_text
+def _causes(
+    job: BatchJob,
+    place: JobPlace,
+    kills: Callable[[str], Sequence[Kill]],
+    notes: Mapping[tuple[str, int], ReplicaNote],
+) -> dict[tuple[str, int], str]:
+    """Why the batch system ended replicas of a job that failed."""
+    if job.state is not AppState.FAILED:
+        return {}
+    from torchx.schedulers.batch.kills import killed_replicas, last_try
 
-    ended = ended_text(note.code)
+    log = place.batch_log()
+    return killed_replicas(kills(last_try(log)), place.record, notes) if log else {}
+
+
+def _blame(
+    response: DescribeAppResponse, message: str, role: str, k: int, note: ReplicaNote, cause: str | None
+) -> None:
+    """Tells which replica it was, and its own error."""
+    from torchx.schedulers.batch.exit_status import ended_text
+
+    ended = cause or ended_text(note.code, killed=note.killed)
     text = f"{role}/{k} on {note.host}: {ended}"
     response.msg = text if message in ("", ended) else f"{message}; {text}"
     errors = {(r.role, r.id): r.structured_error_msg for s in response.roles_statuses for r in s.replicas}

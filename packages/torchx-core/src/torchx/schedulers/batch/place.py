@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from torchx.errors import TorchXError, UsageError, nearest
+from torchx.schedulers.batch.exit_status import ended_text
 from torchx.schedulers.batch.job import BatchJob
-from torchx.schedulers.batch.request import RECORD_FILE
+from torchx.schedulers.batch.request import BATCH_LOG, RECORD_FILE
 from torchx.specs.api import AppState
 
 TYPE_CHECKING = False
@@ -51,11 +52,16 @@ class JobPlace:
         if not text.isdigit():
             return None
         state = AppState.SUCCEEDED if text == "0" else AppState.FAILED
-        return BatchJob(app_id, state, name=self.record["name"], msg="" if text == "0" else f"exit code {text}")
+        message = "" if text == "0" else ended_text(int(text))
+        return BatchJob(app_id, state, name=self.record["name"], msg=message, bare=True)
+
+    def batch_log(self) -> str:
+        """What the batch system wrote about the job; empty where that can't be read."""
+        return self._noted(BATCH_LOG)
 
     def _noted(self, name: str) -> str:
         try:
-            return self.files.read(self.folder, [name]).get(name, b"").decode("ascii", "replace").strip()
+            return self.files.read(self.folder, [name]).get(name, b"").decode("utf-8", "replace").strip()
         except TorchXError:
             return ""
 

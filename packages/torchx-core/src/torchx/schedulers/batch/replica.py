@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STATE_FILE = "state"
-"""In a replica's folder: lines ``start ATTEMPT HOST SECONDS`` and ``end ATTEMPT CODE SECONDS``."""
+"""In a replica's folder: lines ``start ATTEMPT HOST SECONDS`` and ``end ATTEMPT CODE SECONDS``, the latter with a last
+word ``killed`` where the shell said that a signal ended the program. (Of SIGINT and SIGPIPE shells say nothing.)"""
+
+SHELL_LOG = "shell.log"
+"""In a replica's folder: what the shell itself has to say about the last program, such as the name of a signal."""
 
 ERROR_FILE = "error.json"
 STDOUT_LOG = "stdout.log"
@@ -90,6 +94,8 @@ def replica_script(command: ReplicaCommand, *, logs: str, replica: str, role: in
         f"_torchx_left={int(command.retries)}",
         "while :; do",
         'printf "start %s %s %s\\n" "$_torchx_attempt" "$(uname -n)" "$(date +%s)" >>"$_torchx_dir/state"',
+        "_torchx_code=126 _torchx_how=",
+        "{",
         "(",
         'umask "$_torchx_umask"',
         *([f"cd -- {word(command.cwd)} || exit 126"] if command.cwd else []),
@@ -97,7 +103,10 @@ def replica_script(command: ReplicaCommand, *, logs: str, replica: str, role: in
         f"exec {' '.join(program)}",
         f') </dev/null >>"$_torchx_dir/{STDOUT_LOG}" 2>>"$_torchx_dir/{STDERR_LOG}"',
         "_torchx_code=$?",
-        'printf "end %s %s %s\\n" "$_torchx_attempt" "$_torchx_code" "$(date +%s)" >>"$_torchx_dir/state"',
+        f'}} 2>"$_torchx_dir/{SHELL_LOG}"',
+        f'[ "$_torchx_code" -gt 128 ] && [ -s "$_torchx_dir/{SHELL_LOG}" ] && _torchx_how=" killed"',
+        'printf "end %s %s %s%s\\n" "$_torchx_attempt" "$_torchx_code" "$(date +%s)" "$_torchx_how" '
+        '>>"$_torchx_dir/state"',
         '[ "$_torchx_code" -ne 0 ] && [ "$_torchx_left" -gt 0 ] || break',
         "_torchx_left=$((_torchx_left - 1))",
         "done",

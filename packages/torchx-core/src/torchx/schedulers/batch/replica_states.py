@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from torchx.schedulers.batch.exit_status import ended_text
 from torchx.schedulers.batch.replica import ERROR_FILE, STATE_FILE, STDERR_LOG
 from torchx.specs.api import NONE, AppState, ReplicaStatus, RoleStatus, is_terminal
 from torchx.util.folder_names import folder_name
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torchx.schedulers.batch.jobfiles import JobFiles
 
 LOGS_FOLDER = "logs"
+NO_CAUSES: Mapping[tuple[str, int], str] = {}
 
 _KILLED = (128 + 15, 128 + 9)
 """Exit codes of programs that were ended, usually because another one had failed before."""
@@ -32,12 +34,14 @@ class ReplicaNote:
         host: where it ran.
         code: the program's exit status; None: it has not ended, or was killed together with its script.
         time: seconds since the epoch of the last line.
+        killed: whether the exit status surely stands for a signal.
     """
 
     attempt: int
     host: str
     code: int | None
     time: int
+    killed: bool = False
 
 
 def replica_folder(role: str, k: int) -> str:
@@ -49,18 +53,18 @@ def parse_note(data: bytes) -> ReplicaNote | None:
     """Reads a state file; None where there is nothing whole in it.
 
     >>> parse_note(b"start 0 n1 100\\nend 0 3 160\\n")
-    ReplicaNote(attempt=0, host='n1', code=3, time=160)
+    ReplicaNote(attempt=0, host='n1', code=3, time=160, killed=False)
     """
     note = None
     for line in data.decode("utf-8", "replace").split("\n")[:-1]:
         words = line.split(" ")
-        if len(words) != 4 or not words[1].isdigit():
+        if len(words) not in (4, 5) or not words[1].isdigit():
             continue
         seconds = int(words[3]) if words[3].isdigit() else 0
         if words[0] == "start":
             note = ReplicaNote(int(words[1]), words[2], None, seconds)
         elif words[0] == "end" and note is not None and words[2].isdigit():
-            note = ReplicaNote(int(words[1]), note.host, int(words[2]), seconds)
+            note = ReplicaNote(int(words[1]), note.host, int(words[2]), seconds, words[4:] == ["killed"])
     return note
 
 
@@ -78,7 +82,11 @@ def replicas_of(record: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def role_statuses(
-    job: BatchJob, record: Mapping[str, Any], notes: Mapping[tuple[str, int], ReplicaNote], folder: str | None
+    job: BatchJob,
+    record: Mapping[str, Any],
+    notes: Mapping[tuple[str, int], ReplicaNote],
+    folder: str | None,
+    causes: Mapping[tuple[str, int], str] = NO_CAUSES,
 ) -> list[RoleStatus]:
     """The status of every role.
 
@@ -87,21 +95,23 @@ def role_statuses(
         record: what was submitted.
         notes: what the replicas noted.
         folder: the job's folder, if it can be read from here, for the replicas' own errors.
+        causes: why the batch system ended replicas.
     """
-    culprit = failure(job, record, notes)
-    failed_itself = culprit is not None and not _blamelessness(culprit[2])
+    culprit = failure(job, record, notes, causes)
+    failed_itself = culprit is not None and (culprit[:2] in causes or not _blamelessness(culprit[2]))
     statuses = []
     parts = {part.role: part for part in job.parts}
     for index, role in enumerate(record["roles"]):
         replicas = []
         for k in range(role["spec"]["num_replicas"]):
             note = notes.get((role["name"], k))
-            state = _replica_state(job, parts.get(index), note)
-            if state is AppState.FAILED and failed_itself and note is not None and _blamelessness(note):
+            cause = causes.get((role["name"], k))
+            state = AppState.FAILED if cause else _replica_state(job, parts.get(index), note)
+            if not cause and state is AppState.FAILED and failed_itself and note is not None and _blamelessness(note):
                 state = AppState.CANCELLED  # it went down with the one that failed
             error = _error(folder, role["name"], k) if folder and state is AppState.FAILED else NONE
             if error == NONE and state is AppState.FAILED and note is not None:
-                error = ended_text(note.code)
+                error = cause or ended_text(note.code, killed=note.killed)
             host = note.host if note else ""
             replicas.append(ReplicaStatus(k, state, role["name"], host, structured_error_msg=error))
         statuses.append(RoleStatus(role["name"], replicas))
@@ -109,37 +119,39 @@ def role_statuses(
 
 
 def failure(
-    job: BatchJob, record: Mapping[str, Any], notes: Mapping[tuple[str, int], ReplicaNote]
+    job: BatchJob,
+    record: Mapping[str, Any],
+    notes: Mapping[tuple[str, int], ReplicaNote],
+    causes: Mapping[tuple[str, int], str] = NO_CAUSES,
 ) -> tuple[str, int, ReplicaNote] | None:
     """The replica whose failure ended the job, as far as that can be told.
 
-    That is the first that failed by itself, else one that was lost; the others were only ended for its sake.
+    That is one that the batch system ended for a reason of its own, else the first that failed by itself, else one that
+    was lost; the others were only ended for its sake. What the batch system tells of one role is blamed on no other.
     """
     names = [role["name"] for role in record["roles"]]
-    failed = [(role, k, note) for (role, k), note in notes.items() if note.code != 0 and role in names]
+    guilty = {part.role for part in job.parts if part.msg and part.msg == job.msg and not job.bare}
+    failed = [
+        (role, k, note)
+        for (role, k), note in notes.items()
+        if (note.code != 0 or (role, k) in causes)
+        and role in names
+        and ((role, k) in causes or not guilty or names.index(role) in guilty)
+    ]
     if not failed or job.state is not AppState.FAILED:
         return None
     lost = {*job.failed_nodes}
     return min(
         failed,
-        key=lambda f: (f[2].host not in lost if lost else 0, _blamelessness(f[2]), f[2].time, names.index(f[0]), f[1]),
+        key=lambda f: (
+            f[2].host not in lost if lost else 0,
+            f[:2] not in causes,
+            _blamelessness(f[2]),
+            f[2].time,
+            names.index(f[0]),
+            f[1],
+        ),
     )
-
-
-def ended_text(code: int | None) -> str:
-    """An exit status as a shell tells it, in words; None: there is none.
-
-    >>> ended_text(3), ended_text(137)
-    ('exit code 3', 'killed by SIGKILL')
-    """
-    import signal
-
-    if code is None:
-        return "lost without a word: its node failed, or all its processes were killed"
-    try:
-        return f"killed by {signal.Signals(code - 128).name}"
-    except ValueError:
-        return f"exit code {code}"
 
 
 def _blamelessness(note: ReplicaNote) -> int:

@@ -10,6 +10,7 @@ import time
 from _thread import allocate_lock
 
 from torchx.errors import TorchXError
+from torchx.schedulers.batch.exit_status import BY_SIGNAL
 from torchx.schedulers.batch.job import BatchJob
 from torchx.schedulers.batch.place import ATTEMPT_FILE, END_FILE
 from torchx.schedulers.batch.polling import StatusPoll
@@ -32,8 +33,6 @@ MOST = 1000
 """So many jobs are watched at most; those that were looked at longest ago are forgotten."""
 
 _WAITING = (AppState.SUBMITTED, AppState.PENDING)
-_BY_SIGNAL = 128
-"""A shell tells a signal as an exit status above this."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,7 @@ class JobWatch:
         runs = job.state is AppState.RUNNING  # a note of its end is not one of an earlier run: that is removed first
         if notes.end.isdigit() and (runs or (notes.end != self._before.end and job.state in _WAITING)):
             code = int(notes.end)
-            if code > _BY_SIGNAL:
+            if code > BY_SIGNAL:
                 return None
             state = AppState.FAILED if code else AppState.SUCCEEDED
             message = f"exit code {code}" if code else ""
@@ -219,7 +218,9 @@ def read_notes(place: JobPlace) -> FolderNotes:
 
 
 def _changed(job: BatchJob, state: AppState, *, restarts: int, msg: str) -> BatchJob:
-    return BatchJob(job.app_id, state, name=job.name, msg=msg, restarts=restarts, folder=job.folder, native=job.native)
+    return BatchJob(
+        job.app_id, state, name=job.name, msg=msg, restarts=restarts, folder=job.folder, native=job.native, bare=True
+    )
 
 
 def _number(text: str, default: int) -> int:
