@@ -174,6 +174,22 @@ def test_a_dockerfile_on_a_public_image_behind_tokens(
     assert run_image(world.client, world.host, image, "sh ./made; echo $COLOR") == "ran\nred\n"
 
 
+def test_what_buildkit_can_not_pull_is_built_by_the_classic_builder(
+    world: World,
+    source: Path,
+    public_registry: RegistryProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    base = world.publish(world.base(f"{public_registry.name}/unnoticed/base:1"))
+    # A name that is not seen beforehand.
+    monkeypatch.setattr("torchx_docker.workspace.recipe.needed_images", lambda *_: [])
+    image = build(source, f"FROM {base}\n{STEPS}")
+    assert run_image(world.client, world.host, image, "sh ./made") == "ran\n"
+    told = "the classic builder is used" in capsys.readouterr().err
+    assert told == (os.environ["DOCKER_BUILDKIT"] == "1")
+
+
 def test_a_stage_that_nothing_is_made_of_is_not_pulled(
     world: World, source: Path, public_registry: RegistryProcess
 ) -> None:

@@ -93,7 +93,8 @@ class _Handler(QuietHandler):
 
     def do_POST(self) -> None:
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        self._grant(form, form["refresh_token"] == [IDENTITY_TOKEN])
+        password = form.get("username") == [USER] and form.get("password") == [PASSWORD]
+        self._grant(form, password or form.get("refresh_token") == [IDENTITY_TOKEN])
 
     def _grant(self, fields: dict[str, list[str]], known: bool) -> None:
         server = cast("TokenServer", self.server)

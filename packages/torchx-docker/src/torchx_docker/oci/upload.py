@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 #: between them take about half a minute.
 MAX_CUTS = 9
 #: How often an upload is begun anew because the registry and we do not agree how far it got.
-MAX_REFUSED = 3
+MAX_REFUSED = 6
 #: The answers that say so.
 _LOST_TRACK = (400, 404, 416)
 _RANGE = re.compile(r"(?:bytes=)?0-(\d+)$")
@@ -99,6 +99,9 @@ class _Upload:
                 refused += 1
                 if error.status not in _LOST_TRACK or refused > MAX_REFUSED:
                     raise
+                # The reference implementation also refuses some of several uploads of one blob that end at once: when
+                # the first of them is through, the blob is there.
+                time.sleep(backoff.next_delay() or 0)
             if self._is_there():  # only the answer was lost
                 return
             before = offset

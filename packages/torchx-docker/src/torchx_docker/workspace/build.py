@@ -27,6 +27,10 @@ TIMEOUT = (60, 3600)
 _KEPT_LINES = 10
 #: Colors, and what moves a terminal's cursor.
 _CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+#: What BuildKit says where it takes no archive (engines before 28 that keep images in containerd, see
+#: https://github.com/moby/moby/pull/49178), and where it wants to ask for credentials, which the classic builder gets
+#: with the request.
+_NOT_FOR_US = ("failed to read downloaded context", "no active session")
 #: What both builders say where the program of a step fails, and its output tells why.
 _STEP_FAILED = re.compile(r"non-zero code|executor failed|did not complete successfully")
 
@@ -47,9 +51,21 @@ def build(engine: Engine, recipe: Recipe, contents: Contents, out: TextIO | None
         EngineError: a step failed.
         WorkspaceError: the workspace can't be read, or changed meanwhile.
     """
+    builder = preferred_builder(engine)
+    try:
+        return _build(engine, recipe, contents, out, builder)
+    except EngineError as error:
+        if builder == CLASSIC or not any(mark in error.message for mark in _NOT_FOR_US):
+            raise
+        if out:
+            print("BuildKit of this Docker engine can't do this; the classic builder is used", file=out)
+        return _build(engine, recipe, contents, out, CLASSIC)
+
+
+def _build(engine: Engine, recipe: Recipe, contents: Contents, out: TextIO | None, builder: str) -> str:
     sent = Hashed(recipe.identity, context_pieces(recipe.dockerfile, contents))
     output = _Output(out if recipe.dockerfile else None)
-    with engine_errors("build the image"), _post(engine, recipe, sent) as response:
+    with engine_errors("build the image"), _post(engine, recipe, sent, builder) as response:
         found = output.follow(_records(response))
     found = found or image_id(engine, recipe.name)
     if not found:
@@ -77,13 +93,12 @@ def preferred_builder(engine: Engine) -> str:
     return BUILDKIT if told == BUILDKIT else CLASSIC
 
 
-def _post(engine: Engine, recipe: Recipe, context: Iterable[bytes]) -> Any:
+def _post(engine: Engine, recipe: Recipe, context: Iterable[bytes], builder: str) -> Any:
     """``POST /build``: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageBuild
 
     The SDK's own method can't ask for BuildKit.
     """
     api = engine.client.api
-    builder = preferred_builder(engine)
     if builder == BUILDKIT and recipe.frontend:
         ensure_base(engine, recipe.frontend, "", quiet=True)  # it can't log in without a session, either
     params = {
