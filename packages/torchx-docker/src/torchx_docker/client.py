@@ -239,11 +239,18 @@ class Engine:
         with self._errors(f"look for the network {name}"):
             if any(network["Name"] == name for network in self.client.api.networks(names=[name])):
                 return
-        self._unless(
-            (409,),
-            f"create the network {name}",
-            lambda: self.client.api.create_network(name, driver="bridge", check_duplicate=True, labels=dict(labels)),
-        )
+        try:
+            self._unless(
+                (409,),
+                f"create the network {name}",
+                lambda: self.client.api.create_network(
+                    name, driver="bridge", check_duplicate=True, labels=dict(labels)
+                ),
+            )
+        except EngineError as error:
+            if "address pool" in error.message:
+                error.hint = "remove networks that nobody uses: docker network prune"
+            raise
 
     def import_empty_image(self, name: str) -> None:
         """Makes an image without any file, which needs no registry."""

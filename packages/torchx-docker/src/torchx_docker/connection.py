@@ -106,6 +106,11 @@ def engine_errors(what: str, *, fix: str = BUILD_FIX) -> Iterator[None]:
         raise EngineError(f"Docker can't {what}: {one_line(error.explanation or error)}", status=status) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise _unreachable(error, fix) from error
+    except sdk.credentials.StoreError as error:
+        raise EngineError(
+            f"Docker can't {what}: a credential helper does not work: {one_line(error)}",
+            hint="repair it, or remove it (credsStore, credHelpers) from Docker's configuration file",
+        ) from error
     except (sdk.errors.DockerException, ValueError) as error:
         # What the SDK itself does not accept looks the same; only a failed connection may pass.
         if what == CONNECT or isinstance(_root_of(error), OSError):

@@ -103,6 +103,21 @@ class LogPosition:
         return self.out + between + self.err, LogPosition(self.replay)
 
 
+@dataclass(frozen=True)
+class OpenLog:
+    """A connection that brings a part of a log.
+
+    Attributes:
+        stream: what it brings.
+        follows: it stays open for what will be written, and is read without waiting; else it ends with what is there.
+        is_last: nothing will be written after what it brings.
+    """
+
+    stream: LogStream
+    follows: bool
+    is_last: bool
+
+
 class ContainerLog:
     """One replica's output.
 
@@ -124,11 +139,9 @@ class ContainerLog:
         self._outputs = {"stdout": stream is not Stream.STDERR, "stderr": stream is not Stream.STDOUT}
         self._since = 0 if since is None else max(0, round(since.timestamp() * NANOSECONDS))
         self._until = None if until is None else max(0, round(until.timestamp() * NANOSECONDS))
-        self._stream: LogStream | None = None
-        self._waits = True  # the open stream is one that ends with what is there
-        self._caught_up = False
+        self._open: OpenLog | None = None
+        self._caught_up = False  # what was there at the beginning is read
         self._pause = False  # the end of what is there has been reached, and not been told yet
-        self._is_last = False  # nothing will be written after what the open stream brings
         self._done = False
         self._closed_at = float("-inf")
 
@@ -160,55 +173,55 @@ class ContainerLog:
 
     def close(self) -> None:
         """Closes the connection; a later read opens a new one."""
-        if self._stream is not None:
-            self._watch.streams.discard(self._stream)
-            self._stream.close()
-            self._stream = None
+        if self._open is not None:
+            self._watch.streams.discard(self._open.stream)
+            self._open.stream.close()
+            self._open = None
             self._closed_at = time.monotonic()
 
     def _read(self, at: LogPosition, limit: int) -> LogChunk:
-        if self._stream is None:
+        if self._open is None:
             pause, self._pause = self._pause, False
-            if pause or self._done or not self._open(at):
+            if not (pause or self._done):
+                self._open = self._connect(at)
+            if self._open is None:
                 return LogChunk(b"", at)
             at = replace(at, replay=at.replay.reconnected())
-        assert self._stream is not None
+        opened = self._open
         data, ended = b"", False
         while not data and not ended:
-            records, ended = self._stream.read(limit, wait=self._waits)
+            records, ended = opened.stream.read(limit, wait=not opened.follows)
             data, at = at.admit(records, self._since, self._until)
-            if not records and not self._waits:
+            if not records and opened.follows:
                 break
         if ended:
             self.close()
             self._caught_up = True
             self._pause = bool(data)
-            if self._is_last:
+            if opened.is_last:
                 self._done = True
                 rest, at = at.rest()
                 data += rest
         return LogChunk(data, at)
 
-    def _open(self, at: LogPosition) -> bool:
-        """Opens a stream; False where there is nothing to read now, but may be later."""
+    def _connect(self, at: LogPosition) -> OpenLog | None:
+        """Opens a stream; None where there is nothing to read now, but may be later."""
         replicas = self._watch.replicas(newer_than=self._closed_at)
         own = next((r for r in replicas if r.container == self._container), None)
-        self._is_last = own is None or (
-            own.ended and (is_terminal(app_state(replicas)) or not may_run_again(own, replicas))
-        )
+        is_last = own is None or (own.ended and (is_terminal(app_state(replicas)) or not may_run_again(own, replicas)))
         runs = own is not None and own.docker_state in ("running", "paused")
-        if self._caught_up and not self._is_last and not runs:
-            return False
-        follow = self._caught_up and not self._is_last and len(self._watch.streams) < MAX_STREAMS
+        if self._caught_up and not is_last and not runs:
+            return None
+        may_follow = self._caught_up and not is_last and len(self._watch.streams) < MAX_STREAMS
         since = max(self._since, at.replay.resume_from or 0)
-        self._stream = self._watch.engine.open_log(
+        stream = self._watch.engine.open_log(
             self._container,
             **self._outputs,
             since=format_time(since) if since else None,
             until=None if self._until is None else format_time(self._until),
-            follow=follow,
+            follow=may_follow,
         )
-        self._waits = not (follow and self._stream.selectable)
-        if not self._waits:
-            self._watch.streams.add(self._stream)
-        return True
+        opened = OpenLog(stream, follows=may_follow and stream.selectable, is_last=is_last)
+        if opened.follows:
+            self._watch.streams.add(stream)
+        return opened

@@ -119,7 +119,7 @@ class Replica:
 
     @property
     def spec(self) -> Mapping[str, Any]:
-        """Its role as `torchx_docker.request.role_record` wrote it; empty where a tool of another kind made it."""
+        """Its role as `torchx_docker.request.labelled_role` wrote it; empty where a tool of another kind made it."""
         spec = read_label(self.labels, LABEL_ROLE)
         counts = (spec.get("max_retries", 0), spec.get("num_replicas", 1))
         return spec if all(isinstance(count, int) for count in counts) else {}

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from torchx.errors import UsageError
 from torchx.schedulers.role_checks import check_roles, check_unicode
+from torchx.schedulers.role_records import role_record
 from torchx.specs.api import BindMount, DeviceMount, RetryPolicy, VolumeMount, macros
 from torchx_docker.names import replica_host
 from torchx_docker.opts import Opts
@@ -83,7 +84,7 @@ def build_request(
             **labels,
             LABEL_ROLE_INDEX: str(index),
             LABEL_ROLE_NAME: role.name,
-            LABEL_ROLE: json.dumps(role_record(role)),
+            LABEL_ROLE: json.dumps(labelled_role(role)),
         }
         outer = {**common, **_copied_env(opts.copy_env or [], environ)}
         for k in range(role.num_replicas):
@@ -153,20 +154,10 @@ def engine_restarts(app: AppDef, role: Role) -> bool:
     return alone[role.retry_policy]
 
 
-def role_record(role: Role) -> dict[str, Any]:
-    """What ``describe`` gives back of a role, and what its retries need; no environment."""
-    resource = role.resource
-    return {
-        "image": role.image,
-        "min_replicas": role.min_replicas,
-        "entrypoint": role.entrypoint,
-        "args": list(role.args),
-        "num_replicas": role.num_replicas,
-        "max_retries": role.max_retries,
-        "retry_policy": role.retry_policy.value,
-        "resource": {"cpu": resource.cpu, "gpu": resource.gpu, "memMB": resource.memMB},
-        "port_map": dict(role.port_map),
-    }
+def labelled_role(role: Role) -> dict[str, Any]:
+    """What ``describe`` gives back of a role, and what its retries need; no environment: see `LABEL_ROLE`."""
+    record = {key: value for key, value in role_record(role).items() if key != "env"}
+    return {**record, "max_retries": role.max_retries, "retry_policy": role.retry_policy.value}
 
 
 def _command(role: Role) -> dict[str, Any]:

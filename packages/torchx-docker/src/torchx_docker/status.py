@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from torchx.schedulers.api import DescribeAppResponse
-from torchx.specs.api import NONE, AppState, ReplicaStatus, Resource, RetryPolicy, Role, RoleStatus, is_terminal
+from torchx.schedulers.role_records import role_from_record
+from torchx.specs.api import NONE, AppState, ReplicaStatus, Role, RoleStatus, is_terminal
 from torchx_docker.details import worth_explaining
 from torchx_docker.replica import keeps_retrying, read_label
 from torchx_docker.request import LABEL_APP_NAME, LABEL_METADATA, MB
@@ -131,8 +132,7 @@ def _roles(replicas: list[Replica]) -> list[Role]:
 def _role(replica: Replica) -> Role | None:
     spec = dict(replica.spec)
     try:
-        spec["resource"] = Resource(**spec["resource"])
-        spec["retry_policy"] = RetryPolicy(spec["retry_policy"])
-        return Role(name=replica.role, **spec)
+        retries = {"max_retries": spec.pop("max_retries"), "retry_policy": spec.pop("retry_policy")}
+        return role_from_record({"name": replica.role, **retries, "spec": spec})
     except (KeyError, TypeError, ValueError):  # another version's, or somebody's who meant something else
         return None
