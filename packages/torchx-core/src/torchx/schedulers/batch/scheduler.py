@@ -180,9 +180,9 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
             return None
         if place is None:
             return plain_response(job)
-        response = full_response(job, place)
+        system = self._jobs.system(site.host)
+        response = full_response(job, place, system.kills)
         if job.state is AppState.PENDING and response.num_restarts:
-            system = self._jobs.system(site.host)
             why = watch.why_again(response.num_restarts, lambda: system.why_again(app_id))
             again = "" if QUEUED_AGAIN in job.msg else QUEUED_AGAIN
             response.msg = ", ".join(text for text in (why, again, job.msg) if text)
