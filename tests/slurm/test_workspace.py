@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from torchx.specs.api import CfgVal
 
+REMOTE = Workspace({"memory://versions": ""})
+
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 [ "$2" = login ] || { echo "ssh: no route" >&2; exit 255; }
@@ -111,6 +113,25 @@ def test_copy_is_shared_while_nothing_changes_and_is_never_changed(project: Path
     assert (second / "pkg" / "train.py").read_text() == "print('other')\n"
 
 
+def test_version_of_the_same_size_and_time_is_another_one(project: Path, place: dict[str, CfgVal]) -> None:
+    first = copy_of(dryrun(project, **place))
+    time = (project / "pkg" / "train.py").stat().st_mtime_ns
+    (project / "pkg" / "train.py").write_text("print('HELLO')\n")
+    os.utime(project / "pkg" / "train.py", ns=(time, time))
+    second = copy_of(dryrun(project, **place))
+    assert second != first
+    assert (second / "pkg" / "train.py").read_text() == "print('HELLO')\n"
+
+
+def test_workspace_that_is_fetched_shares_its_copy(home: Path, place: dict[str, CfgVal]) -> None:
+    import fsspec
+
+    fsspec.filesystem("memory").pipe_file("/versions/train.py", b"print('hello')\n")
+    first, second = (copy_of(dryrun(Path("x"), a_role(workspace=REMOTE), **place)) for _ in range(2))
+    assert first == second
+    assert (first / "train.py").read_text() == "print('hello')\n"
+
+
 @pytest.mark.parametrize(
     "code",
     ["echo 1 >>pkg/train.py", "rm run.sh", "echo 1 >output", "mkdir out; ln -s x out/link"],
@@ -178,7 +199,7 @@ def test_copy_goes_with_the_last_job_that_is_deleted(
         (home / "bin" / name).chmod(0o755)
     with get_runner("test") as runner:
         role = AppDef("app", [a_role()])
-        first, second = (runner.run(role, "slurm", place, workspace=str(project)) for _ in range(2))
+        first, second = (str(runner.run(role, "slurm", place, workspace=str(project))) for _ in range(2))
         [copy] = copies_in(Path(str(place["job_dir"])))
         if written:
             (copy / "output").write_text("")

@@ -162,9 +162,15 @@ def fingerprint(projects: Sequence[Project], skip: set[str], progress: Progress)
     import json
 
     from torchx.workspace.manifest import scan
+    from torchx.workspace.projects import is_remote
 
     manifest = scan(projects, skip=skip, progress=progress)
-    folders = {place: (folder.mode, folder.files, folder.links) for place, folder in sorted(manifest.folders.items())}
+    # What is fetched from elsewhere is a new file each time.
+    fetched = any(is_remote(project.origin) for project in projects)
+    folders = {
+        place: (folder.mode, folder.files, folder.links, {} if fetched else folder.marks)
+        for place, folder in manifest.folders.items()
+    }
     text = json.dumps([[(p.origin, p.target) for p in projects], folders], sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
