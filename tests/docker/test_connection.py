@@ -9,10 +9,11 @@ import socket
 from socketserver import UnixStreamServer
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 
 from tests.serving import QuietHandler, serving
-from torchx.errors import TorchXError, UsageError
+from torchx.errors import TorchXError, TransientError, UsageError
 from torchx_docker.client import Engine
 from torchx_docker.connection import EngineError, EngineUnreachableError, connect, engine_address, engine_errors
 
@@ -141,3 +142,19 @@ def test_what_the_engine_says_is_told_in_one_line(tmp_path: Path, monkeypatch: p
 def test_other_errors_are_nobodys_business() -> None:
     with pytest.raises(KeyError), engine_errors("do something"):
         raise KeyError("ours")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        docker.errors.InvalidArgument("not\nso"),
+        docker.credentials.StoreError("broken"),
+        docker.errors.NullResource("no"),
+    ],
+    ids=["argument", "helper", "nothing"],
+)
+def test_what_the_engine_was_never_asked_is_not_put_down_to_it(error: Exception) -> None:
+    with pytest.raises(EngineError, match="Docker can't do something") as caught, engine_errors("do something"):
+        raise error
+    assert not isinstance(caught.value, TransientError)
+    assert "\n" not in caught.value.message
