@@ -10,7 +10,8 @@ import pytest
 from tests.cluster.slurm_config import NODES, OTHER_USER
 from tests.cluster.slurm_jobs import native
 from torchx.errors import TorchXError
-from torchx.specs.api import AppState, Resource
+from torchx.schedulers.api import build_workspaces
+from torchx.specs.api import AppState, Resource, Workspace
 from torchx.testing.hostile import HOSTILE_NAMES
 from torchx.testing.waiting import until
 from torchx_slurm.scheduler import create_scheduler
@@ -184,6 +185,39 @@ def test_job_is_deleted_with_its_folder_from_another_home(
     elsewhere.delete(app_id)
     assert [*(tmp_path / "jobs" / ".torchx-jobs").iterdir()] == []
     assert elsewhere.describe(app_id) is None
+
+
+RUNTIME = """#!/bin/sh
+shift
+while :; do
+  case $1 in
+  --bind) echo "bind $2"; shift 2 ;;
+  --pwd) cd / && cd "$2" && shift 2 ;;
+  *) break ;;
+  esac
+done
+echo "image $1"; shift; exec "$@"
+"""
+
+
+def test_image_of_a_container_finds_the_workspace_where_it_works(
+    slurm_jobs: SlurmJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Apptainer is a program here that tells what it is to mount and then runs the command."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "apptainer").write_text(RUNTIME)
+    (tmp_path / "bin" / "apptainer").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "hello.sh").write_text("echo hello\n")
+    role = slurm_jobs.role("sh hello.sh; pwd")
+    role.image, role.workspace = "ubuntu:24.04", Workspace({str(tmp_path / "project"): ""})
+    app, options = slurm_jobs.app(role), {"container": "apptainer", "job_dir": str(tmp_path / "jobs")}
+    build_workspaces(slurm_jobs.scheduler, app, options, None)
+    lines = slurm_jobs.lines(slurm_jobs.schedule(slurm_jobs.scheduler.submit_dryrun(app, options)))
+    copy = lines[-1].strip()
+    assert lines == [f"bind {copy}:{copy}\n", "image docker://ubuntu:24.04\n", "hello\n", f"{copy}\n"]
+    assert copy.startswith(f"{tmp_path}/jobs/")
 
 
 def test_the_environment_of_the_submission_does_not_reach_the_site_s_options(

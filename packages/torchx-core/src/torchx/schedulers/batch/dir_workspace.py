@@ -193,7 +193,10 @@ class _Copier:
         Args:
             expected: the fingerprint of what it held just now.
         """
+        import contextlib
         import secrets
+
+        from torchx.errors import TorchXError
 
         for _ in range(TRIES):
             path = self._make(f"{expected}-{secrets.token_hex(4)}")
@@ -205,7 +208,8 @@ class _Copier:
         else:
             path = self._make(f"{secrets.token_hex(12)}-{secrets.token_hex(4)}")
         _do(self._commands, self._job_dir, "complete", os.path.basename(path))
-        clean(self._commands, self._job_dir)
+        with contextlib.suppress(TorchXError):  # the copy is there
+            clean(self._commands, self._job_dir)
         return path
 
     def _make(self, name: str) -> str:

@@ -23,7 +23,8 @@ def send_folder(folder: str, host: str, target: str) -> None:
         limit = SEND_LIMIT + _size(folder) / SLOWEST
         result = SshCommands(host).run(["sh", "-c", code, "sh", target], stdin=archive, timeout=limit)
     if result.returncode:
-        raise TorchXError(f"can't copy the workspace to {host}:{target}: {result.stderr}")
+        told = "; ".join(result.stderr.splitlines()[-2:])
+        raise TorchXError(f"can't copy the workspace to {host}:{target}: {told}")
 
 
 @contextlib.contextmanager
