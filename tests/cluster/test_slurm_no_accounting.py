@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.slurm_cluster import running_cluster
-from tests.cluster.test_slurm_states import forgotten
+from tests.cluster.slurm_config import limits_memory
+from tests.cluster.test_slurm_states import forgotten, waited_for
 from torchx.specs.api import AppState
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def test_jobs_are_described_and_listed(slurm_jobs: SlurmJobs) -> None:
     assert slurm_jobs.end(good).state == AppState.SUCCEEDED
     described = slurm_jobs.end(bad)
     assert described.state == AppState.FAILED
-    assert "3" in described.msg
+    replica = described.roles_statuses[0].replicas[0]
+    assert described.msg == f"first/0 on {replica.hostname}: exit code 3"
     slurm_jobs.reach(running, AppState.RUNNING)
     assert slurm_jobs.new() == {good: "SUCCEEDED", bad: "FAILED", running: "RUNNING"}
     found = slurm_jobs.scheduler.describe_many([good, bad, running])
@@ -47,7 +49,9 @@ def test_the_end_of_a_forgotten_job_is_in_its_own_files(slurm: SlurmCluster, slu
     assert slurm_jobs.describe(good).state == AppState.SUCCEEDED
     described = slurm_jobs.describe(bad)
     assert described.state == AppState.FAILED
-    assert "3" in described.msg
+    replica = described.roles_statuses[0].replicas[0]
+    assert described.msg == f"worker/0 on {replica.hostname}: exit code 3"
+    assert slurm_jobs.new() == {good: "SUCCEEDED", bad: "FAILED"}
     assert slurm_jobs.lines(good) == ["good\n"]
     assert slurm_jobs.scheduler.exists(bad)
 
@@ -58,6 +62,26 @@ def test_a_forgotten_job_that_was_cancelled_is_no_success(slurm: SlurmCluster, s
     slurm_jobs.scheduler.cancel(app_id)
     slurm_jobs.end(app_id)
     forgotten(slurm, app_id)
-    described = slurm_jobs.scheduler.describe(app_id)
-    assert described is None or described.state != AppState.SUCCEEDED
-    slurm_jobs.ids.remove(app_id)
+    assert slurm_jobs.describe(app_id).state == AppState.CANCELLED
+    assert slurm_jobs.new() == {app_id: "CANCELLED"}
+    found = slurm_jobs.scheduler.describe_many([app_id, *map(str, range(10**6, 10**6 + 60))])
+    assert [job.state for job in found.values() if job] == [AppState.CANCELLED]
+
+
+def test_a_forgotten_job_without_any_note_is_lost(slurm: SlurmCluster, slurm_jobs: SlurmJobs) -> None:
+    app_id = slurm_jobs.run("sleep 600")
+    slurm_jobs.reach(app_id, AppState.RUNNING)
+    slurm.command("scancel", app_id)
+    slurm_jobs.end(app_id)
+    forgotten(slurm, app_id)
+    described = slurm_jobs.describe(app_id)
+    assert described.state == AppState.FAILED
+    assert described.msg.startswith("lost: ")
+
+
+@pytest.mark.skipif(not limits_memory(), reason="this kernel can't tell")
+def test_out_of_memory_is_named(slurm_jobs: SlurmJobs) -> None:
+    app_id = slurm_jobs.run("python3 -c 'len(bytes([1]) * 500_000_000)'; exit 0")
+    described = waited_for(slurm_jobs, app_id)
+    (replica,) = described.roles_statuses[0].replicas
+    assert described.msg == f"worker/0 on {replica.hostname}: out of memory"

@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from torchx.schedulers.batch.dir_workspace import COPIES
-from torchx.schedulers.batch.place import ATTEMPT_FILE, END_FILE
+from torchx.schedulers.batch.place import ATTEMPT_FILE, CANCELLED_FILE, END_FILE, OWNER_FILE
 from torchx.schedulers.batch.request import RECORD_FILE
-from torchx.schedulers.batch.submission import OWNER_FILE
 from torchx.specs.api import AppDef, Resource, RetryPolicy, Role
 from torchx.testing.hostile import HOSTILE_NAMES
 from torchx.testing.waiting import until
@@ -262,7 +261,7 @@ def test_script_is_that_file_and_words() -> None:
 
 def test_shell_code_names_the_files_that_are_read_here() -> None:
     code = Path(FUNCTIONS).read_text()
-    ours = {RECORD_FILE, ATTEMPT_FILE, OWNER_FILE, END_FILE, f"{END_FILE}.new"}
+    ours = {RECORD_FILE, ATTEMPT_FILE, CANCELLED_FILE, OWNER_FILE, END_FILE, f"{END_FILE}.new"}
     assert set(re.findall(r"\$_torchx_folder/([a-z.]+)", code)) == {*ours, "failed", "role"}
 
 

@@ -1,5 +1,8 @@
 #!/bin/sh
 # Made by TorchX. The job's own part stands at the end: words only, which these functions get as arguments.
+# A role that fails ends the job, whichever role it is. POSIX shells can't wait for the first of several programs: each
+# role has a shell of its own, which rings (SIGALRM) when it gives up, and that interrupts the wait for the others. When
+# this script exits, Slurm ends what is left of the job.
 # What users wrote is in the role-*.sh files of the job's folder. Variables of ours begin with _torchx_, for the programs
 # inherit all others.
 
@@ -14,8 +17,9 @@ torchx_begin() {  # the job's folder
     SLURM_WAIT SLURM_WHOLE SLURM_WORKING_DIR
   torchx_await_folder
   torchx_own_folder
-  rm -f "$_torchx_folder/end" "$_torchx_folder/failed"
+  rm -f "$_torchx_folder/end" "$_torchx_folder/failed" "$_torchx_folder/cancelled"
   _torchx_attempt=${SLURM_RESTART_COUNT:-0}
+  [ "$_torchx_attempt" -eq 0 ] || echo "torchx: started again" >&2
   echo "$_torchx_attempt" >"$_torchx_folder/attempt"
   trap torchx_give_up ALRM
 }
@@ -73,17 +77,25 @@ torchx_address() {  # of the first of some nodes
 torchx_launch() {  # the command, in a shell of the role's own
   _torchx_code=0 _torchx_launches=2
   while :; do
-    (umask "$_torchx_umask" && exec "$@") && exit 0 || _torchx_code=$?
+    (umask "$_torchx_umask" && exec "$@") && torchx_is_whole && exit 0 || _torchx_code=$?
     if [ "$_torchx_launches" -gt 0 ] && torchx_not_begun; then
       _torchx_launches=$((_torchx_launches - 1))
       continue
     fi
     [ "$_torchx_left" -gt 0 ] || break
     _torchx_left=$((_torchx_left - 1))
+    echo "torchx: started again" >&2
   done
   torchx_note_failure "$_torchx_code" "$_torchx_requeues"
   kill -ALRM "$$" 2>/dev/null
   exit "$_torchx_code"
+}
+
+torchx_is_whole() {  # whether no component is being ended: programs may end well when they are asked to
+  [ -n "${SLURM_HET_SIZE-}" ] || return 0
+  case $(torchx_states) in
+  *COMPLETING* | *CANCELLED*) return 143 ;;
+  esac
 }
 
 torchx_not_begun() {  # whether srun has started no replica at all, as when slurmctld was away; waits for it then
@@ -102,15 +114,36 @@ torchx_note_failure() {  # exit status, how often the job is queued again; the f
 
 torchx_give_up() {  # a role has failed for good
   trap '' ALRM
-  case $(squeue --noheader --states=all --jobs="$SLURM_JOB_ID" --format=%T 2>/dev/null) in
-  *COMPLETING* | *PENDING* | *CANCELLED*) sleep 60 ;;  # it was Slurm that ended the replicas; it ends this script, too
-  esac
+  torchx_yield_to_slurm
   read -r _torchx_code _torchx_retries <"$_torchx_folder/failed" || _torchx_code=1 _torchx_retries=0
   if [ "$_torchx_attempt" -lt "$_torchx_retries" ]; then
     echo "torchx: exit status $_torchx_code, the job is queued again" >&2
-    scontrol requeue "$SLURM_JOB_ID" && sleep 300  # Slurm ends this script
+    scontrol requeue "$SLURM_JOB_ID" && exit "$_torchx_code"
   fi
   torchx_finish "$_torchx_code"
+}
+
+torchx_yield_to_slurm() {  # leaves the job's end to Slurm, if it was Slurm that ended the replicas
+  _torchx_waited=0
+  while [ "$_torchx_waited" -lt 60 ]; do
+    case $(torchx_states | sed -n 1p) in
+    COMPLETING | PENDING | CANCELLED) exit 1 ;;
+    esac
+    case $(torchx_states) in
+    *COMPLETING*) sleep 1 ;;  # a component is being ended: it will be seen for what
+    *CANCELLED*)
+      echo "torchx: a component of the job was cancelled, so the job is" >&2
+      scancel "$SLURM_JOB_ID"
+      exit 1
+      ;;
+    *) return ;;
+    esac
+    _torchx_waited=$((_torchx_waited + 1))
+  done
+}
+
+torchx_states() {  # of the job's components, its own first
+  squeue --noheader --states=all --sort=i --jobs="$SLURM_JOB_ID" --format=%T 2>/dev/null
 }
 
 torchx_finish() {  # the exit status

@@ -5,12 +5,12 @@ from __future__ import annotations
 from torchx.errors import TorchXError, UsageError
 from torchx.schedulers.batch.commands import commands_on
 from torchx.schedulers.batch.jobfiles import files_of
-from torchx.schedulers.batch.place import read_place
+from torchx.schedulers.batch.place import CANCELLED_FILE, END_FILE, noted_end, read_place
 from torchx.schedulers.batch.registry import Site
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from torchx.schedulers.batch.commands import Commands
     from torchx.schedulers.batch.job import BatchJob, BatchSystem
@@ -106,6 +106,30 @@ class JobFinder:
         if place is not None and entry is not None and place.record.get("key", entry.get("key")) != entry.get("key"):
             return None
         return place
+
+    def noted_ends(self, jobs: Mapping[str, BatchJob | None], site: Site) -> dict[str, BatchJob]:
+        """Jobs by the notes in their folders, which are read at once, however many there are."""
+        folders: dict[str, str] = {}
+        for app_id in jobs:
+            entry = self._registry.job(app_id, site)
+            folder = entry.get("folder") if entry else None
+            if isinstance(folder, str) and folder.startswith("/"):
+                folders[app_id] = folder.lstrip("/")
+        if not folders:
+            return {}
+        names = [f"{folder}/{name}" for folder in folders.values() for name in (END_FILE, CANCELLED_FILE)]
+        try:
+            notes = self.files(site.host).read("/", names)
+        except TorchXError:
+            return {}
+        found: dict[str, BatchJob] = {}
+        for app_id, folder in folders.items():
+            job = jobs[app_id]
+            told = (notes.get(f"{folder}/{name}") for name in (END_FILE, CANCELLED_FILE))
+            noted = noted_end(app_id, job.name if job else "", *told)
+            if noted is not None:
+                found[app_id] = noted
+        return found
 
     def existing_place(self, app_id: str, site: Site, ask: Callable[[], BatchJob | None]) -> JobPlace:
         """As `place`, for a job that must be there.

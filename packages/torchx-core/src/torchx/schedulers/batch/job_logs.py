@@ -6,6 +6,7 @@ import os
 
 from torchx.errors import TorchXError, TransientError
 from torchx.schedulers.api import Stream
+from torchx.schedulers.batch.job_view import unwritable_text
 from torchx.schedulers.batch.logs import NOTE_AGE, MergedSource, RemoteLogs, ReplicaFile, has_ended
 from torchx.schedulers.batch.place import may_restart, role_of
 from torchx.schedulers.batch.replica import STATE_FILE, STDERR_LOG, STDOUT_LOG
@@ -66,6 +67,8 @@ class JobLogs:
             return b""
         self._told_batch_log = True
         text = self._place.files.read(self._place.folder, [BATCH_LOG]).get(BATCH_LOG, b"")
+        if not text and self._place.is_unwritable():
+            text = unwritable_text(self._place).encode()
         return b"".join(b"%s: %s\n" % (BATCH_LOG.encode(), line) for line in text.split(b"\n") if line)
 
     def _never_began(self) -> bool:

@@ -25,7 +25,16 @@ def settled(app_id: str, job: BatchJob | None, place: JobPlace | None) -> BatchJ
     """The job by its own note of its end, where the batch system has forgotten it, or can't tell about it now."""
     if not is_doubtful(job) or place is None:
         return job
-    return place.noted_end(app_id) or job
+    return place.noted_end(app_id) or job or lost(app_id, place.record["name"])
+
+
+def lost(app_id: str, name: str) -> BatchJob:
+    """A job of ours of which nothing is known but that it was submitted."""
+    from torchx.schedulers.batch.job import BatchJob
+
+    return BatchJob(
+        app_id, AppState.FAILED, name=name, lost=True, msg="lost: it is not known any more, and has noted no end"
+    )
 
 
 def plain_response(job: BatchJob) -> DescribeAppResponse:
@@ -63,9 +72,18 @@ def full_response(job: BatchJob, place: JobPlace, kills: Callable[[str], Sequenc
     culprit = failure(job, record, notes, causes)
     if culprit is not None:
         _blame(response, "" if job.bare else job.msg, *culprit, causes.get(culprit[:2]))
-    elif job.bare and (noted := place.noted_end(job.app_id)) is not None and noted.state is job.state:
-        response.msg = noted.msg
+    elif job.bare and job.state is AppState.FAILED:
+        noted = place.noted_end(job.app_id)
+        response.msg = unwritable_text(place) if place.is_unwritable() else noted.msg if noted else job.msg
     return response
+
+
+def unwritable_text(place: JobPlace) -> str:
+    """What is told of a job that could write nothing into its folder."""
+    return (
+        f"nothing could be written to {place.folder} when the job began: free some space there, "
+        "or name another folder on the shared file system with job_dir"
+    )
 
 
 def _causes(

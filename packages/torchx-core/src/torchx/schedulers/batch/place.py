@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from torchx.errors import TorchXError, UsageError, nearest
 from torchx.schedulers.batch.exit_status import ended_text
 from torchx.schedulers.batch.job import BatchJob
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 
 END_FILE = "end"
 """In a job's folder: the exit status of its script, once that has ended for good."""
+
+CANCELLED_FILE = "cancelled"
+"""In a job's folder: the user has ended the job, before its script had noted an end."""
+
+OWNER_FILE = "owner"
+"""In a job's folder: the id of the job that runs it; of several with one key, the others do nothing."""
 
 ATTEMPT_FILE = "attempt"
 """In a job's folder: how often its script had been started before the last time."""
@@ -48,12 +56,27 @@ class JobPlace:
 
         For a job that the batch system has forgotten, or can't tell about now.
         """
-        text = self._noted(END_FILE)
-        if not text.isdigit():
+        try:
+            notes = self.files.read(self.folder, [END_FILE, CANCELLED_FILE])
+        except TorchXError:
             return None
-        state = AppState.SUCCEEDED if text == "0" else AppState.FAILED
-        message = "" if text == "0" else ended_text(int(text))
-        return BatchJob(app_id, state, name=self.record["name"], msg=message, bare=True)
+        return noted_end(app_id, self.record["name"], notes.get(END_FILE), notes.get(CANCELLED_FILE))
+
+    def note_cancelled(self) -> None:
+        """Notes that the user has ended the job; where nothing can be written, only the batch system knows it."""
+        with contextlib.suppress(TorchXError):
+            self.files.write(self.folder, {CANCELLED_FILE: b"1\n"})
+
+    def has_ended(self) -> bool:
+        """Whether the job's script has noted its end."""
+        return bool(self._noted(END_FILE))
+
+    def is_unwritable(self) -> bool:
+        """Whether the job's script could write nothing into the folder when it began."""
+        try:
+            return self.files.read(self.folder, [OWNER_FILE]).get(OWNER_FILE) == b""
+        except TorchXError:
+            return False
 
     def batch_log(self) -> str:
         """What the batch system wrote about the job; empty where that can't be read."""
@@ -64,6 +87,25 @@ class JobPlace:
             return self.files.read(self.folder, [name]).get(name, b"").decode("utf-8", "replace").strip()
         except TorchXError:
             return ""
+
+
+def noted_end(app_id: str, name: str, end: bytes | None, cancelled: bytes | None) -> BatchJob | None:
+    """A job by what is noted in its folder; None where that is nothing.
+
+    Args:
+        app_id: its id.
+        name: its name.
+        end: what `END_FILE` holds.
+        cancelled: what `CANCELLED_FILE` holds.
+    """
+    text = (end or b"").decode("ascii", "replace").strip()
+    if text == "0":
+        return BatchJob(app_id, AppState.SUCCEEDED, name=name)
+    if cancelled is not None:
+        return BatchJob(app_id, AppState.CANCELLED, name=name)
+    if not text.isdigit():
+        return None
+    return BatchJob(app_id, AppState.FAILED, name=name, msg=ended_text(int(text)), bare=True)
 
 
 def read_place(files: JobFiles, host: str | None, folder: str) -> JobPlace | None:

@@ -121,6 +121,12 @@ class Registry:
         """The jobs that were surely submitted from here to a site."""
         return self._names(_jobs(site))
 
+    def submitted_since(self, seconds: float, site: Site = ONLY) -> list[str]:
+        """The jobs that were submitted from here to a site since then (seconds since the epoch), the newest first."""
+        kind = _jobs(site)
+        times = {name: self._time(kind, name) for name in self._names(kind)}
+        return sorted((name for name in times if times[name] >= seconds), key=lambda name: -times[name])
+
     def other_ids(self, site: Site = ONLY) -> set[str]:
         """The ids of jobs that were submitted from here to another site, or when ids were not told apart."""
         kinds = {"jobs", *(os.path.join("jobs", name) for name in self._sites())} - {_jobs(site)}
@@ -153,6 +159,12 @@ class Registry:
 
     def _path(self, kind: str, name: str, suffix: str = ".json") -> str:
         return os.path.join(self.root, "registry", kind, name + suffix)
+
+    def _time(self, kind: str, name: str) -> float:
+        try:
+            return os.stat(self._path(kind, name)).st_mtime
+        except OSError:
+            return 0.0
 
     def _remove(self, kind: str, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

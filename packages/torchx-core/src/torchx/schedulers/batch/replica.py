@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STATE_FILE = "state"
-"""In a replica's folder: lines ``start ATTEMPT HOST SECONDS`` and ``end ATTEMPT CODE SECONDS``, the latter with a last
-word ``killed`` where the shell said that a signal ended the program. (Of SIGINT and SIGPIPE shells say nothing.)"""
+"""In a replica's folder: lines ``start ATTEMPT HOST SECONDS`` and ``end ATTEMPT CODE SECONDS``, the latter with a word
+``killed`` where the shell said that a signal ended the program (of SIGINT and SIGPIPE shells say nothing), and a word
+``stopped`` where the script itself was asked to end (SIGTERM)."""
 
 SHELL_LOG = "shell.log"
 """In a replica's folder: what the shell itself has to say about the last program, such as the name of a signal."""
@@ -90,7 +91,9 @@ def replica_script(command: ReplicaCommand, *, logs: str, replica: str, role: in
         f"_torchx_replica={replica}",
         f'_torchx_dir={word(logs)}/"$_torchx_replica"',
         'mkdir -p "$_torchx_dir" || exit 126',
-        "trap : HUP INT QUIT USR1 USR2 ALRM TERM",
+        "_torchx_stopped=",
+        "trap : HUP INT QUIT USR1 USR2 ALRM",
+        "trap '_torchx_stopped=\" stopped\"' TERM",
         f"_torchx_left={int(command.retries)}",
         "while :; do",
         'printf "start %s %s %s\\n" "$_torchx_attempt" "$(uname -n)" "$(date +%s)" >>"$_torchx_dir/state"',
@@ -105,7 +108,7 @@ def replica_script(command: ReplicaCommand, *, logs: str, replica: str, role: in
         "_torchx_code=$?",
         f'}} 2>"$_torchx_dir/{SHELL_LOG}"',
         f'[ "$_torchx_code" -gt 128 ] && [ -s "$_torchx_dir/{SHELL_LOG}" ] && _torchx_how=" killed"',
-        'printf "end %s %s %s%s\\n" "$_torchx_attempt" "$_torchx_code" "$(date +%s)" "$_torchx_how" '
+        'printf "end %s %s %s%s\\n" "$_torchx_attempt" "$_torchx_code" "$(date +%s)" "$_torchx_how$_torchx_stopped" '
         '>>"$_torchx_dir/state"',
         '[ "$_torchx_code" -ne 0 ] && [ "$_torchx_left" -gt 0 ] || break',
         "_torchx_left=$((_torchx_left - 1))",

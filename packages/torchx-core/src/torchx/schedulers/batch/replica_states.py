@@ -35,6 +35,7 @@ class ReplicaNote:
         code: the program's exit status; None: it has not ended, or was killed together with its script.
         time: seconds since the epoch of the last line.
         killed: whether the exit status surely stands for a signal.
+        stopped: whether the batch system asked it to end.
     """
 
     attempt: int
@@ -42,6 +43,7 @@ class ReplicaNote:
     code: int | None
     time: int
     killed: bool = False
+    stopped: bool = False
 
 
 def replica_folder(role: str, k: int) -> str:
@@ -53,18 +55,19 @@ def parse_note(data: bytes) -> ReplicaNote | None:
     """Reads a state file; None where there is nothing whole in it.
 
     >>> parse_note(b"start 0 n1 100\\nend 0 3 160\\n")
-    ReplicaNote(attempt=0, host='n1', code=3, time=160, killed=False)
+    ReplicaNote(attempt=0, host='n1', code=3, time=160, killed=False, stopped=False)
     """
     note = None
     for line in data.decode("utf-8", "replace").split("\n")[:-1]:
         words = line.split(" ")
-        if len(words) not in (4, 5) or not words[1].isdigit():
+        if len(words) < 4 or not words[1].isdigit():
             continue
         seconds = int(words[3]) if words[3].isdigit() else 0
         if words[0] == "start":
             note = ReplicaNote(int(words[1]), words[2], None, seconds)
         elif words[0] == "end" and note is not None and words[2].isdigit():
-            note = ReplicaNote(int(words[1]), note.host, int(words[2]), seconds, words[4:] == ["killed"])
+            how = words[4:]
+            note = ReplicaNote(int(words[1]), note.host, int(words[2]), seconds, "killed" in how, "stopped" in how)
     return note
 
 
@@ -169,7 +172,8 @@ def _replica_state(job: BatchJob, part: BatchPart | None, note: ReplicaNote | No
             return AppState.PENDING
         return part.state if part and is_terminal(part.state) else job.state
     if note.code == 0:
-        return AppState.SUCCEEDED
+        halfway = note.stopped and job.state in (AppState.FAILED, AppState.CANCELLED)  # its shell may have gone on
+        return AppState.CANCELLED if halfway else AppState.SUCCEEDED
     if note.code is None and job.state is AppState.RUNNING:
         return AppState.RUNNING
     if job.state is AppState.CANCELLED:

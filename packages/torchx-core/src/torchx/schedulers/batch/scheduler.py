@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import abc
 import os
+import time
 from collections.abc import Iterable, Mapping
 from weakref import WeakValueDictionary
 
 from torchx.errors import TransientError, UsageError
-from torchx.schedulers.api import DescribeAppResponse, ListAppResponse, Scheduler, Stream
+from torchx.schedulers.api import DAYS_IN_2_WEEKS, DescribeAppResponse, ListAppResponse, Scheduler, Stream
 from torchx.schedulers.batch.cancellation import cancel_within
 from torchx.schedulers.batch.commands import all_within
 from torchx.schedulers.batch.finder import JobFinder
 from torchx.schedulers.batch.job import QUEUED_AGAIN, BatchJob, BatchSystem
-from torchx.schedulers.batch.job_view import full_response, is_doubtful, plain_response, settled
+from torchx.schedulers.batch.job_view import full_response, is_doubtful, lost, plain_response, settled
 from torchx.schedulers.batch.registry import Registry, Site
 from torchx.schedulers.batch.request import JOBS_FOLDER, new_key
 from torchx.schedulers.batch.submission import submit_once
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 CANCEL_TIMEOUT = 20.0
 """Seconds that a cancellation takes at most, with all that is tried again while the batch system does not answer."""
+
+ASK_TIMEOUT = 30.0
+"""Seconds that a question about jobs takes at most, with all commands that are run for it."""
+
+LISTED_SECONDS = DAYS_IN_2_WEEKS * 24 * 3600
+"""So old a job that the batch system has forgotten may be to be listed."""
 
 DETAILED = 50
 """So many jobs may be described at once with what their replicas noted; of more, only what the batch system says."""
@@ -115,12 +122,14 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         return self.describe_many([app_id])[app_id]
 
     def describe_many(self, app_ids: Iterable[str]) -> dict[str, Optional[DescribeAppResponse]]:
-        ids = [*dict.fromkeys(app_ids)]
+        with all_within(ASK_TIMEOUT):
+            return self._describe_many([*dict.fromkeys(app_ids)])
+
+    def _describe_many(self, ids: List[str]) -> dict[str, Optional[DescribeAppResponse]]:  # noqa: UP006
         described: dict[str, Optional[DescribeAppResponse]] = dict.fromkeys(ids)
         for site, group in self._jobs.sites_of(ids).items():
             if len(ids) > DETAILED:
-                jobs = self._query(site, group)
-                described.update({app_id: self._plain(app_id, site, jobs.get(app_id)) for app_id in group})
+                described.update(self._plain_responses(site, group))
                 continue
             watches = {app_id: self._watch(app_id, site) for app_id in group}
             before = {app_id: watch.notes() for app_id, watch in watches.items()}
@@ -152,10 +161,12 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
     def _watch(self, app_id: str, site: Site) -> JobWatch:
         return self._watches.get(
             (site, app_id),
-            lambda: JobWatch(
-                lambda: self._query(site, [app_id]).get(app_id), lambda job: self._jobs.place(app_id, site, job)
-            ),
+            lambda: JobWatch(lambda: self._ask(site, app_id), lambda job: self._jobs.place(app_id, site, job)),
         )
+
+    def _ask(self, site: Site, app_id: str) -> BatchJob | None:
+        with all_within(ASK_TIMEOUT):
+            return self._query(site, [app_id]).get(app_id)
 
     def _query(self, site: Site, app_ids: list[str]) -> dict[str, BatchJob]:
         try:
@@ -166,10 +177,13 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
                 raise
             return {app_id: BatchJob(app_id, AppState.UNKNOWN, msg=error.message) for app_id in known}
 
-    def _plain(self, app_id: str, site: Site, job: BatchJob | None) -> Optional[DescribeAppResponse]:
-        if is_doubtful(job):
-            job = settled(app_id, job, self._jobs.place(app_id, site, job))
-        return None if job is None else plain_response(job)
+    def _plain_responses(self, site: Site, app_ids: List[str]) -> dict[str, Optional[DescribeAppResponse]]:  # noqa: UP006
+        found = self._query(site, app_ids)
+        told: dict[str, BatchJob | None] = {app_id: found.get(app_id) for app_id in app_ids}
+        told.update(self._jobs.noted_ends({i: job for i, job in told.items() if is_doubtful(job)}, site))
+        mine = self._registry.job_ids(site)
+        told.update({i: lost(i, "") for i, job in told.items() if job is None and i in mine})
+        return {app_id: job and plain_response(job) for app_id, job in told.items()}
 
     def _response(
         self, app_id: str, site: Site, job: BatchJob | None, watch: JobWatch
@@ -192,7 +206,8 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         site = self._jobs.site_of(app_id)
         if self._registry.is_deleted(app_id, site):
             return None
-        job = self._jobs.system(site.host).query([app_id]).get(app_id)
+        with all_within(ASK_TIMEOUT):
+            job = self._jobs.system(site.host).query([app_id]).get(app_id)
         if job is None:
             return None
         import json
@@ -202,13 +217,19 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
     def list(self, cfg: Mapping[str, CfgVal] | None = None) -> List[ListAppResponse]:  # noqa: UP006
         site = self._jobs.site(self.host_of(cfg or {}))
         hidden = self._registry.deleted_ids(site)
-        found = []
-        for job in self._jobs.system(site.host).jobs():
-            if job.app_id not in hidden:
-                place = self._jobs.place(job.app_id, site, job) if is_doubtful(job) else None
-                job = settled(job.app_id, job, place) or job
-                found.append(ListAppResponse(app_id=job.app_id, state=job.state, name=job.name))
-        return found
+        # First: a job that is submitted meanwhile must not look as if it were forgotten.
+        recent = self._registry.submitted_since(time.time() - LISTED_SECONDS, site)
+        with all_within(ASK_TIMEOUT):
+            jobs = {job.app_id: job for job in self._jobs.system(site.host).jobs() if job.app_id not in hidden}
+            jobs.update(self._jobs.noted_ends({i: job for i, job in jobs.items() if is_doubtful(job)}, site))
+            forgotten = [app_id for app_id in recent if app_id not in jobs and app_id not in hidden]
+            ended = self._jobs.noted_ends(dict.fromkeys(forgotten), site)
+            jobs.update({app_id: ended.get(app_id) or lost(app_id, "") for app_id in forgotten})
+        for job in jobs.values():
+            if not job.name or "?" in job.name:  # which may stand for letters that an accounting can't keep
+                place = self._jobs.place(job.app_id, site, None)
+                job.name = place.record["name"] if place else job.name
+        return [ListAppResponse(app_id=job.app_id, state=job.state, name=job.name) for job in jobs.values()]
 
     def cancel(self, app_id: str) -> None:
         """Asks for the end of a job. Nothing happens to one that has ended or never was.
@@ -222,7 +243,11 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
     def _cancel_existing(self, app_id: str) -> None:
         site = self._jobs.site_of(app_id)
         with all_within(CANCEL_TIMEOUT) as left:
+            place = self._jobs.place(app_id, site, None)
+            runs = place is not None and not place.has_ended()
             cancel_within(left, self._jobs.system(site.host), app_id)
+            if runs and place is not None:
+                place.note_cancelled()
         self._watch(app_id, site).ending()
 
     def _delete_existing(self, app_id: str) -> None:

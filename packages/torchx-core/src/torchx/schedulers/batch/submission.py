@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torchx.errors import TorchXError, TransientError
 from torchx.schedulers.batch.jobfiles import files_of
+from torchx.schedulers.batch.place import OWNER_FILE
 from torchx.schedulers.batch.registry import ONLY
 
 TYPE_CHECKING = False
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 SUBMIT_TIMEOUT = 60.0
 """Seconds for which a submission is tried again while the batch system does not answer."""
-
-OWNER_FILE = "owner"
-"""In a job's folder: the id of the job that runs it; of several with one key, the others do nothing."""
 
 _CLAIM = 'cd "$1" && (umask 077; set -C; echo "$2" >"$3") 2>/dev/null; cat "$3"'
 
