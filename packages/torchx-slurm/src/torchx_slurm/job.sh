@@ -99,6 +99,7 @@ torchx_is_whole() {  # whether no component is being ended: programs may end wel
 }
 
 torchx_not_begun() {  # whether srun has started no replica at all, as when slurmctld was away; waits for it then
+  [ "$_torchx_code" -le 128 ] || return 1  # somebody has ended it
   grep -qs "^start $_torchx_attempt " "$_torchx_logs"/*/state && return 1
   _torchx_waited=0
   until squeue --noheader --jobs="$SLURM_JOB_ID" >/dev/null 2>&1 || [ "$_torchx_waited" -gt 600 ]; do
