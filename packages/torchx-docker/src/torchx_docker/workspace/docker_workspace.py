@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from torchx.errors import UsageError
 from torchx.workspace.api import WorkspaceMixin
 from torchx_docker.client import Engine
+from torchx_docker.workspace.loading import load
 from torchx_docker.workspace.options import LABEL_VERSION as _LABEL_VERSION
 from torchx_docker.workspace.options import image_labels, image_opts, platform_option, text_option
 from torchx_docker.workspace.push import print_push_events
@@ -140,6 +141,14 @@ class DockerWorkspaceMixin(WorkspaceMixin[dict[str, tuple[str, str]]]):
 
     def _build_image(self, image: str, workspace: Workspace, cfg: Mapping[str, CfgVal]) -> str:
         """Builds an image unless the engine has it already; returns its id."""
+        load(
+            "torchx.workspace.projects",
+            "torchx.workspace.unchanged",
+            "torchx_docker.oci.registry",
+            "torchx_docker.workspace.look",
+            "torchx_docker.workspace.build",
+            "torchx_docker.workspace.push",
+        )
         from torchx.workspace.projects import resolve_projects
         from torchx_docker.workspace.look import Look
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torchx.errors import UsageError
 from torchx.workspace.api import WorkspaceMixin
+from torchx_docker.workspace.loading import load
 from torchx_docker.workspace.options import image_labels, image_opts, platform_option, text_option
 
 if TYPE_CHECKING:
@@ -112,6 +113,12 @@ class OciWorkspaceMixin(WorkspaceMixin[dict[str, ImagePush]]):
             self._pending.pop(image, None)
 
     def _build(self, image: str, workspace: Workspace, cfg: Mapping[str, CfgVal]) -> str:
+        load(
+            "torchx.workspace.projects",
+            "torchx.workspace.unchanged",
+            "torchx_docker.oci.append",
+            "torchx_docker.workspace.look",
+        )
         from torchx.workspace.projects import resolve_projects
         from torchx_docker.workspace.look import DOCKERFILE, Look
 
