@@ -163,9 +163,11 @@ def test_a_dockerfile_that_copies_from_a_private_image(
     assert run_image(world.client, world.host, image, "test -x /copied && echo there") == "there\n"
 
 
+@pytest.mark.parametrize("settings", [{}, {"credsStore": "nowhere"}], ids=["nobody", "broken helper"])
 def test_a_dockerfile_on_a_public_image_behind_tokens(
-    world: World, source: Path, public_registry: RegistryProcess
+    world: World, source: Path, public_registry: RegistryProcess, tmp_path: Path, settings: dict[str, str]
 ) -> None:
+    (tmp_path / "docker" / "config.json").write_text(json.dumps(settings))
     base = world.publish(world.base(f"{public_registry.name}/public/base:1"))
     dockerfile = (
         f"ARG VERSION=1\nFROM {base.removesuffix('1')}${{VERSION}} AS start\n{STEPS}FROM start\nENV COLOR=red\n"

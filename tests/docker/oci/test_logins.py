@@ -84,6 +84,18 @@ def test_only_the_registry_is_shown_credentials() -> None:
     assert shown(auth, f"https://{NAME}.example.org/v2/") is None
 
 
+def test_who_has_a_broken_helper_is_nobody_and_told_so_where_that_is_not_enough(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"credsStore": "nowhere"}))
+    auth = RegistryAuth(NAME, NAME)
+    with requests.Session() as session:
+        assert not auth.answer(challenge(f"https://{NAME}/v2/", 'Basic realm="x"'), session)
+    assert shown(auth, f"https://{NAME}/v2/") is None
+    told = auth.refusal()
+    assert "wants a login, and " in told.message
+    assert "`docker-credential-nowhere`, which is not installed" in told.message
+    assert "remove it" in str(told.hint)
+
+
 @pytest.mark.parametrize("realm", ["http://tokens.example.org/token", "ftp://x/", "", "file:///etc/passwd"])
 def test_a_token_server_that_is_not_safe_is_shown_nothing(realm: str) -> None:
     with requests.Session() as session, pytest.raises(RegistryLoginError, match="not safe"):

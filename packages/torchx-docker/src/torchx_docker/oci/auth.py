@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from torchx_docker.oci.challenge import parse_challenges
-from torchx_docker.oci.credentials import Credentials, find_credentials
+from torchx_docker.oci.credentials import Credentials, usable_credentials
 from torchx_docker.oci.errors import RegistryLoginError, RegistryUnavailableError, reason_of
 from torchx_docker.oci.reference import is_loopback
 
@@ -36,6 +36,7 @@ class RegistryAuth:
         self._header = ""
         self._scopes: dict[str, None] = {}
         self._credentials: Credentials | None = None
+        self._problem: RegistryLoginError | None = None
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         # The address of an upload or a download may be on another host.
@@ -43,10 +44,17 @@ class RegistryAuth:
             request.headers["Authorization"] = self._header
         return request
 
-    @property
-    def logged_in(self) -> bool:
-        """Whether there are credentials for the registry."""
-        return any(self._known())
+    def refusal(self, status: int = 401) -> RegistryLoginError:
+        """The error for credentials that the registry does not accept, or misses.
+
+        Args:
+            status: the HTTP status of its answer.
+        """
+        accepted = "does not accept the credentials of `docker login`" if any(self._known()) else "wants a login"
+        message, hint = f"registry `{self._registry}` {accepted}", f"docker login {self._registry}"
+        if self._problem is not None:
+            message, hint = f"{message}, and {self._problem.message}", self._problem.hint or hint
+        return RegistryLoginError(message, status=status, hint=hint)
 
     def want(self, repository: str, actions: str) -> None:
         """Says what will be done, so that one token serves for all of it.
@@ -85,7 +93,7 @@ class RegistryAuth:
 
     def _known(self) -> Credentials:
         if self._credentials is None:
-            self._credentials = find_credentials(self._registry)
+            self._credentials, self._problem = usable_credentials(self._registry)
         return self._credentials
 
     def _forget_token(self) -> None:
@@ -132,7 +140,7 @@ class RegistryAuth:
 
     def _token_answer(self, response: Response) -> Mapping[str, Any]:
         if response.status_code in (400, 401, 403):
-            raise login_error(self._registry, logged_in=self.logged_in)
+            raise self.refusal()
         if not response.ok:
             raise RegistryUnavailableError(
                 f"the token server of `{self._registry}` answers {response.status_code}", status=response.status_code
@@ -142,12 +150,6 @@ class RegistryAuth:
         except ValueError:
             answer = None
         return answer if isinstance(answer, dict) else {}
-
-
-def login_error(registry: str, *, logged_in: bool, status: int = 401) -> RegistryLoginError:
-    """The error for credentials that a registry does not accept, or misses."""
-    what = "does not accept the credentials of `docker login`" if logged_in else "wants a login"
-    return RegistryLoginError(f"registry `{registry}` {what}", status=status, hint=f"docker login {registry}")
 
 
 def _nobody(request: PreparedRequest) -> PreparedRequest:

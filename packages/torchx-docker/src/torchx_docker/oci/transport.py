@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from torchx.util.retry import retry
-from torchx_docker.oci.auth import RegistryAuth, login_error
+from torchx_docker.oci.auth import RegistryAuth
 from torchx_docker.oci.errors import (
     ImageNotFoundError,
     RegistryError,
@@ -154,7 +154,7 @@ class Transport:
     def _fail(self, response: Response, path: str) -> NoReturn:
         status, told = response.status_code, _told(response)
         if status == 401:
-            raise login_error(self.registry, logged_in=self.auth.logged_in)
+            raise self.auth.refusal(status)
         if status == 403:
             hint = f"docker login {self.registry}, with a user who may"
             raise RegistryLoginError(f"registry `{self.registry}` does not allow this: {told}", status=403, hint=hint)

@@ -102,6 +102,8 @@ class _Upload:
                 # The reference implementation also refuses some of several uploads of one blob that end at once: when
                 # the first of them is through, the blob is there.
                 time.sleep(backoff.next_delay() or 0)
+                if error.status == 400:
+                    location = ""  # an upload that was refused in the end stays so
             if self._is_there():  # only the answer was lost
                 return
             before = offset

@@ -126,9 +126,9 @@ def _registry_credentials(recipe: Recipe) -> dict[str, str]:
         return {}
     import base64
 
-    from docker.auth import load_config
+    from torchx_docker.logins import DockerLogins
 
-    known = json.dumps(load_config().get_all_credentials())
+    known = json.dumps(DockerLogins().get_all_credentials())
     return {"X-Registry-Config": base64.urlsafe_b64encode(known.encode()).decode()}
 
 
