@@ -75,7 +75,7 @@ def _many_jobs(folder: Path, rounds: int) -> Iterator[Row]:
     from torchx_slurm.scheduler import create_scheduler
 
     separator = "\x1f"
-    torchx_slurm.client.new_separator = lambda: separator
+    torchx_slurm.client.new_separator = lambda: separator  # type: ignore[attr-defined]  # as it is recorded
     half = JOBS // 2
     live = (("RUNNING", "None", "n1", "/shared/x/job.sh", "torchx:x", "train"), range(half))
     queue = "".join(f"{separator.join((str(n), *live[0], ''))}\n" for n in live[1])

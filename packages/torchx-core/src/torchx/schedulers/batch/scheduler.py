@@ -183,7 +183,7 @@ class BatchScheduler(Scheduler[Mapping[str, CfgVal]]):
         told.update(self._jobs.noted_ends({i: job for i, job in told.items() if is_doubtful(job)}, site))
         mine = self._registry.job_ids(site)
         told.update({i: lost(i, "") for i, job in told.items() if job is None and i in mine})
-        return {app_id: job and plain_response(job) for app_id, job in told.items()}
+        return {app_id: None if job is None else plain_response(job) for app_id, job in told.items()}
 
     def _response(
         self, app_id: str, site: Site, job: BatchJob | None, watch: JobWatch
