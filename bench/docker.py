@@ -28,8 +28,8 @@ IDLE = 5.0
 def run(rounds: int = 7) -> Iterator[Row]:
     """Import; status and logs of a job of 100 containers, and following them while they are quiet."""
     yield _import(rounds * 5)
-    from tests.cluster.docker_engine import install_docker, installed_clients, running_engine
-    from tests.cluster.host_image import host_image
+    from tests.cluster.docker.engine import install_docker, installed_clients, running_engine
+    from tests.cluster.docker.host_image import host_image
     from torchx_docker.scheduler import create_scheduler
 
     install_docker()

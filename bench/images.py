@@ -21,7 +21,7 @@ from bench.timing import Row, compare
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.cluster.docker_engine import Client
+    from tests.cluster.docker.engine import Client
     from torchx.workspace.api import WorkspaceMixin
 
 FILES, SIZE = 5000, 10_000
@@ -30,8 +30,8 @@ PER_FOLDER = 50
 
 def run(rounds: int = 7) -> Iterator[Row]:
     """Both builders on an unchanged workspace to its walk; `oci` on a changed one to Docker; memory by size."""
-    from tests.cluster.docker_engine import install_docker, installed_clients, running_engine
-    from tests.cluster.image_registry import install_registry, running_registry
+    from tests.cluster.docker.engine import install_docker, installed_clients, running_engine
+    from tests.cluster.images.registry import install_registry, running_registry
 
     install_docker()
     install_registry()
@@ -141,7 +141,7 @@ def _with_buildkit(clients: list[Client], host: str) -> Client:
 
 
 def _make_base(client: Client, host: str, registry: str, folder: Path) -> str:
-    from tests.cluster.images import import_image, root_archive
+    from tests.cluster.images.tools import import_image, root_archive
 
     (folder / "base.tar").write_bytes(root_archive({"srv/app": (0o755, 0)}, {}))
     name = f"{registry}/base:1"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from torchx.errors import UsageError
+from torchx.schedulers.batch.exit_status import ended_text
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, script_bytes
 from torchx.schedulers.batch.replica import ReplicaCommand, replica_script
-from torchx.schedulers.batch.replica_states import ReplicaNote, ended_text, failure, parse_note, role_statuses
+from torchx.schedulers.batch.replica_states import ReplicaNote, failure, parse_note, role_statuses
 from torchx.testing import HOSTILE_TEXTS, NOT_UNICODE
 from torchx.testing.waiting import until
 

@@ -2,7 +2,7 @@
 
 No machine has them all, so the shapes are those of the published schemas (https://slurm.schedmd.com/rest.html, one data
 parser for each version), manual pages and release notes; the file ``MADE`` stands in each folder that no Slurm wrote.
-The jobs are those of ``22.05``, which a real cluster printed: ``python -m tests.cluster.record_slurm``.
+The jobs are those of ``22.05``, which a real cluster printed: ``python -m tests.cluster.slurm.record``.
 
 - 20.02 and 20.11 have no JSON: they refuse the option.
 - The fixed formats of `squeue` and `sacct` are the same in all versions; `scontrol` tells more from version to version.
