@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         SshCommands,
     )
     from torchx.schedulers.batch.job import BatchJob, BatchPart, BatchSystem
+    from torchx.schedulers.batch.kills import Kill
     from torchx.schedulers.batch.polling import StatusPoll
     from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line, word
     from torchx.schedulers.batch.replica import ReplicaCommand, replica_script
@@ -46,6 +47,7 @@ _WHERE = {
         "SshCommands",
     ),
     "job": ("BatchJob", "BatchPart", "BatchSystem"),
+    "kills": ("Kill",),
     "polling": ("StatusPoll",),
     "quoting": ("APP_ID", "REPLICA", "one_line", "word"),
     "replica": ("ReplicaCommand", "replica_script"),
@@ -65,6 +67,7 @@ __all__ = [
     "CommandResult",
     "CommandTimeoutError",
     "Commands",
+    "Kill",
     "LocalCommands",
     "LoginNodeUnreachableError",
     "ReplicaCommand",
