@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from tests.cluster.docker.engine import EngineProcess
+    from tests.cluster.docker.engine import Client, EngineProcess
 
 CRASHES = "sleep 0.3; exit 1"
 
@@ -203,6 +203,30 @@ def test_a_cancelled_job_leaves_nothing_when_it_is_deleted(jobs: Docker) -> None
     assert len(engine.containers(["torchx.pytorch.org/version"], f"^/?{app_id}")) == 3
     jobs.scheduler.delete(app_id)
     assert engine.containers(["torchx.pytorch.org/version"], f"^/?{app_id}") == []
+
+
+def test_containers_that_are_removed_by_the_job_s_label_leave_nothing(
+    jobs: Docker, docker: EngineProcess, docker_clients: list[Client]
+) -> None:
+    app_id = jobs.submit(jobs.role("sleep 600"))
+    jobs.scheduler.cancel(app_id)
+    client = docker_clients[0]
+    ids = (
+        client.run(docker.host, "ps", "-aq", "--filter", f"label=torchx.pytorch.org/app-id={app_id}")
+        .stdout.decode()
+        .split()
+    )
+    client.run(docker.host, "rm", "-f", *ids).check_returncode()
+    assert jobs.scheduler._engine.containers([], f"^/?{app_id}") == []
+
+
+def test_a_job_that_is_deleted_while_it_is_cancelled_leaves_nothing(jobs: Docker) -> None:
+    app_id = jobs.submit(jobs.role("sleep 600"))
+    engine = Interrupted("create", 0, first=True, happens=lambda: remove(jobs.scheduler._engine, app_id))
+    cancel(engine, app_id)
+    assert engine.happened()
+    assert engine.containers([], f"^/?{app_id}") == []
+    engine.close()
 
 
 def test_who_restarts_a_crashing_job_waits_longer_each_time(unwatched: Docker) -> None:

@@ -27,6 +27,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "not used": ("FROM a AS x\nFROM b AS y\nFROM x", ["a"]),
     "copied": ("FROM a\nCOPY --chown=1 --from=r.io/b:1 /a /b", ["a", "r.io/b:1"]),
     "mounted": ("FROM a\nRUN --mount=type=bind,from=b,target=/b true", ["a", "b"]),
+    "said": ("FROM a\nRUN echo --mount=type=bind,from=b\nCOPY x --from=c /y\nADD --link --from=d x /y", ["a", "d"]),
+    "form feed": ("FROM a\nRUN echo b\fFROM c\u2028FROM d", ["a"]),
     "once": ("FROM a\nCOPY --from=a /a /b\nCOPY --from=a /c /d", ["a"]),
     "lines": ("FROM \\\n# why\n\n  python \\\n AS x\nRUN a && \\\n FROM b", ["python"]),
     "escape": ("# escape=`\nFROM `\n a", ["a"]),

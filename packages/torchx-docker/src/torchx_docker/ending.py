@@ -10,7 +10,7 @@ from torchx_docker.connection import EngineError
 from torchx_docker.lookup import replicas_of
 from torchx_docker.names import Marks, cancellation_name
 from torchx_docker.parallel import for_each
-from torchx_docker.request import LABEL_CANCELLED, LABEL_VERSION, NO_RESTART
+from torchx_docker.request import LABEL_APP_ID, LABEL_CANCELLED, LABEL_VERSION, NO_RESTART
 from torchx_docker.retries import next_step
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def cancel(engine: Engine, app_id: str) -> None:
     _record_cancellation(engine, app_id, replicas[0].labels[LABEL_VERSION])
     for _ in range(MOST_TRIES):
         if not (left := _not_cancelled(engine, app_id, wanted)):
+            if not replicas_of(engine, app_id):  # deleted meanwhile: nobody would remove the record
+                engine.remove(cancellation_name(app_id))
             return
         # Whoever starts a replica says its name. A job of which this process ends half must not read FAILED either.
         for replica in left:
@@ -125,7 +127,7 @@ def _record_cancellation(engine: Engine, app_id: str, version: str) -> None:
     config = {
         "Image": EMPTY_IMAGE,
         "Entrypoint": ["cancelled"],
-        "Labels": {LABEL_VERSION: version, LABEL_CANCELLED: app_id},
+        "Labels": {LABEL_VERSION: version, LABEL_APP_ID: app_id, LABEL_CANCELLED: app_id},
         "HostConfig": {"NetworkMode": "none"},
     }
     for may_make_image in (True, False):

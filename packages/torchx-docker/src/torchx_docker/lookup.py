@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torchx.errors import UsageError, nearest
 from torchx_docker.replica import by_app
-from torchx_docker.request import LABEL_VERSION
+from torchx_docker.request import LABEL_APP_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from torchx_docker.client import Engine
     from torchx_docker.replica import Replica
 
-# Not the label of the job's id: the record of a cancellation has none, so that nobody takes it for a replica.
-_OURS = [LABEL_VERSION]
+_OURS = [LABEL_APP_ID]
 
 
 def all_replicas(engine: Engine) -> dict[str, list[Replica]]:

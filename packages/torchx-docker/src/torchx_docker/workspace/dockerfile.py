@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _DIRECTIVE = re.compile(r"#\s*(syntax|escape|check)\s*=\s*(\S+)", re.IGNORECASE)
 #: Where a text begins that goes on until a line of its own ends it.
 _HEREDOC = re.compile(r"<<(-?)(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\2")
-_FLAG = re.compile(r"--([a-z]+)=(\S+)")
+_FLAG = re.compile(r"\s*--([a-z]+)(?:=(\S*))?(?=\s|$)")
 _ARGUMENT = re.compile(r"""([A-Za-z_]\w*)(?:=("[^"]*"|'[^']*'|\S*))?""")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^${}]*))?\})")
 _EMPTY = "scratch"
@@ -99,7 +99,7 @@ def _stages(dockerfile: bytes, arguments: Mapping[str, str]) -> list[_Stage]:
 
 
 def _from(rest: str, known: Mapping[str, str]) -> _Stage:
-    flags = dict(_FLAG.findall(rest))
+    flags = dict(_flags(rest))
     words = [word for word in rest.split() if not word.startswith("--")]
     name = words[2].lower() if len(words) > 2 and words[1].upper() == "AS" else ""
     image = _expanded(words[0].strip("\"'"), known) if words else ""
@@ -115,11 +115,19 @@ def _platform(asked: str, known: Mapping[str, str]) -> str | None:
 
 def _sources(word: str, rest: str) -> Iterator[str]:
     """What an instruction copies from, or mounts."""
-    for flag, value in _FLAG.findall(rest):
+    for flag, value in _flags(rest):
         if flag == "from" and word != "RUN":
             yield value
         elif flag == "mount" and word == "RUN":
             yield from (part.partition("=")[2] for part in value.split(",") if part.startswith("from="))
+
+
+def _flags(rest: str) -> Iterator[tuple[str, str]]:
+    """The flags of an instruction: they stand in front of all else."""
+    place = 0
+    while flag := _FLAG.match(rest, place):
+        yield flag[1], flag[2] or ""
+        place = flag.end()
 
 
 def _expanded(text: str, known: Mapping[str, str]) -> str | None:
@@ -144,7 +152,7 @@ def _expanded(text: str, known: Mapping[str, str]) -> str | None:
 
 def _directives(dockerfile: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
-    for line in _text(dockerfile).splitlines():
+    for line in _lines(dockerfile):
         match = _DIRECTIVE.match(line.strip())
         if not match:
             break
@@ -152,14 +160,15 @@ def _directives(dockerfile: bytes) -> dict[str, str]:
     return found
 
 
-def _text(dockerfile: bytes) -> str:
-    return dockerfile.decode("utf-8-sig", "replace")
+def _lines(dockerfile: bytes) -> list[str]:
+    # Not `splitlines`: to the builder a form feed is a character like another.
+    return dockerfile.decode("utf-8-sig", "replace").split("\n")
 
 
 def _instructions(dockerfile: bytes) -> Iterator[tuple[str, str]]:
     """The instructions: the first word in capitals, and the rest in one line."""
     escape = _directives(dockerfile).get("escape", "\\")
-    lines = _text(dockerfile).splitlines()
+    lines = _lines(dockerfile)
     place = 0
     while place < len(lines):
         text = ""
