@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,12 +20,14 @@ from torchx.schedulers.batch.commands import (
     LocalCommands,
     LoginNodeUnreachableError,
     SshCommands,
+    all_within,
 )
 from torchx.schedulers.batch.jobfiles import JobFiles, JobFilesError, LocalJobFiles, RemoteJobFiles
 from torchx.schedulers.batch.logs import RemoteLogs
 from torchx.schedulers.batch.request import JOBS_FOLDER
 from torchx.schedulers.logs import follow
 from torchx.testing import HOSTILE_TEXTS, NOT_UNICODE
+from torchx.testing.waiting import until
 
 # The options stand before `--`; host and command behind it. As sshd does: the user's shell runs the one string.
 SSH = """#!/bin/sh
@@ -108,6 +112,65 @@ def test_command_that_hangs_is_given_up(commands: Commands) -> None:
     with pytest.raises(CommandTimeoutError):
         commands.run(["sleep", "60"], timeout=0.5)
     assert time.monotonic() - began < 10
+
+
+STUBBORN = """trap '' INT TERM HUP
+sleep 300 &
+echo $! >"$1.new"
+mv "$1.new" "$1"
+wait
+sleep 300
+"""
+
+
+def process_is_gone(note: Path) -> None:
+    """Waits until the process whose id a file holds has ended, for 10 s at most."""
+    pid = int(note.read_text())
+    until(lambda: not is_running(pid), 10, f"the end of process {pid}")
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and not only its exit status for a parent that does not ask for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("ends", ["wait", "exit"], ids=["parent waits", "parent has ended"])
+def test_command_that_hangs_leaves_no_child_behind(commands: Commands, tmp_path: Path, ends: str) -> None:
+    code = STUBBORN.replace("wait\n", f"{ends}\n")
+    with pytest.raises(CommandTimeoutError, match=r"^`sh( on login)?` did not end within 2 s$"):
+        commands.run(["sh", "-c", code, "sh", str(tmp_path / "pid")], timeout=2)
+    process_is_gone(tmp_path / "pid")
+
+
+INTERRUPTED = """
+import sys
+from torchx.schedulers.batch.commands import LocalCommands
+
+try:
+    LocalCommands().run(["sh", "-c", *sys.argv[1:]])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_interrupted_command_leaves_no_child_behind(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    argv = [sys.executable, "-c", INTERRUPTED, STUBBORN, "sh", str(note)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as caller:
+        until(note.exists, 60, "its start")
+        caller.send_signal(signal.SIGINT)
+        assert caller.communicate(timeout=60)[0] == "interrupted\n"
+    process_is_gone(note)
+
+
+def test_program_that_a_shell_runs_is_named(commands: Commands) -> None:
+    with pytest.raises(CommandTimeoutError, match=r"^`squeue( on login)?` did not end within 0.5 s$"):
+        commands.run(["sh", "-c", "exec sleep 60"], timeout=0.5, name="squeue")
+    with all_within(0), pytest.raises(CommandTimeoutError, match="no time is left for `squeue`"):
+        commands.run(["sh", "-c", ":"], name="squeue")
 
 
 @pytest.mark.usefixtures("ssh")

@@ -15,6 +15,7 @@ from torchx.util.shlex import join
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from subprocess import Popen
     from typing import IO
 
 TIMEOUT = 60.0
@@ -107,14 +108,16 @@ class Commands(abc.ABC):
         stdin: bytes | IO[bytes] = b"",
         timeout: float = TIMEOUT,
         hidden: HiddenEnv = NOTHING_HIDDEN,
+        name: str | None = None,
     ) -> CommandResult:
-        """Runs a command to its end.
+        """Runs a command to its end. Whatever ends it early ends the processes that it has started, too.
 
         Args:
             argv: the program and its arguments; no shell looks at them.
             stdin: what it can read; of a lot, a file or a pipe that holds it.
             timeout: seconds after which it is killed.
             hidden: variables that it is not to see.
+            name: what errors call it, where the program is a shell that runs another one; else the program's name.
 
         Raises:
             CommandMissingError: there is no such program.
@@ -123,12 +126,12 @@ class Commands(abc.ABC):
         """
         left = _left()
         if left is not None and left <= 0:
-            raise CommandTimeoutError(f"no time is left for `{argv[0]}`")
-        return self._run(argv, stdin, timeout if left is None else min(timeout, left), hidden)
+            raise CommandTimeoutError(f"no time is left for `{name or argv[0]}`")
+        return self._run(argv, stdin, timeout if left is None else min(timeout, left), hidden, name or argv[0])
 
     @abc.abstractmethod
     def _run(
-        self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv
+        self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv, name: str
     ) -> CommandResult: ...
 
 
@@ -163,9 +166,11 @@ def _left() -> float | None:
 class LocalCommands(Commands):
     """Runs commands on this machine."""
 
-    def _run(self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv) -> CommandResult:
+    def _run(
+        self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv, name: str
+    ) -> CommandResult:
         try:
-            return _execute(argv, stdin, timeout, argv[0], hidden)
+            return _execute(argv, stdin, timeout, name, hidden)
         except FileNotFoundError as error:
             raise missing(argv[0], None) from error
         except PermissionError as error:
@@ -184,10 +189,12 @@ class SshCommands(Commands):
     def __init__(self, host: str) -> None:
         self.host = host
 
-    def _run(self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv) -> CommandResult:
+    def _run(
+        self, argv: Sequence[str], stdin: bytes | IO[bytes], timeout: float, hidden: HiddenEnv, name: str
+    ) -> CommandResult:
         try:
             code = hidden.shell_code() + join(argv)
-            result = _execute([*self._ssh(), code], stdin, timeout, f"{argv[0]} on {self.host}", NOTHING_HIDDEN)
+            result = _execute([*self._ssh(), code], stdin, timeout, f"{name} on {self.host}", NOTHING_HIDDEN)
         except FileNotFoundError as error:
             raise CommandMissingError("`ssh` is not installed", hint="install the OpenSSH client") from error
         if result.returncode == SSH_FAILED:
@@ -245,20 +252,33 @@ def _execute(
 ) -> CommandResult:
     import subprocess
 
-    try:
-        done = subprocess.run(
-            argv,
-            input=stdin if isinstance(stdin, bytes) else None,
-            stdin=None if isinstance(stdin, bytes) else stdin,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-            env={name: value for name, value in os.environ.items() if name not in hidden} if hidden.names else None,
-            start_new_session=True,  # a Ctrl-C ends the caller, not a submission half done
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CommandTimeoutError(f"`{name}` did not end within {timeout:.3g} s") from error
-    return CommandResult(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE if isinstance(stdin, bytes) else stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={key: value for key, value in os.environ.items() if key not in hidden} if hidden.names else None,
+        start_new_session=True,  # a group of its own, which can be killed with all that it has started
+    ) as process:
+        try:
+            out, err = process.communicate(stdin if isinstance(stdin, bytes) else None, timeout)
+        except subprocess.TimeoutExpired as error:
+            _kill_group(process)
+            raise CommandTimeoutError(f"`{name}` did not end within {timeout:.3g} s") from error
+        except BaseException:
+            _kill_group(process)
+            raise
+    return CommandResult(process.returncode, out, err.decode("utf-8", "replace").strip())
+
+
+def _kill_group(process: Popen[bytes]) -> None:
+    """Kills a process, with those of its children that have made no group of their own."""
+    import signal
+
+    if process.returncode is None:  # until it is waited for, its group's id is nobody else's
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _last_line(text: str) -> str:
