@@ -118,11 +118,16 @@ def test_an_end_is_told_once_and_as_it_was(slurm: SlurmCluster, slurm_jobs: Slur
     assert slurm_jobs.describe(app_id).msg == described.msg
 
 
-def test_the_one_replica_that_failed_is_told(slurm_jobs: SlurmJobs) -> None:
-    app_id = slurm_jobs.run("[ $1 = 2 ] && exit 3; sleep 600", "${replica_id}", num_replicas=4)
+@pytest.mark.parametrize("others", ["sleep 600", "trap 'exit 1' TERM; sleep 600 & wait"], ids=["plain", "obedient"])
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("exit 3", "exit code 3"), ("kill -KILL $$", "killed by SIGKILL"), ("kill -TERM $$", "killed by SIGTERM")],
+)
+def test_the_one_replica_that_failed_is_told(slurm_jobs: SlurmJobs, code: str, text: str, others: str) -> None:
+    app_id = slurm_jobs.run(f"[ $1 = 2 ] && {{ sleep 1; {code}; }}; {others}", "${replica_id}", num_replicas=4)
     described = slurm_jobs.end(app_id)
     replicas = described.roles_statuses[0].replicas
-    assert described.msg == f"worker/2 on {replicas[2].hostname}: exit code 3"
+    assert described.msg == f"worker/2 on {replicas[2].hostname}: {text}"
     cancelled = AppState.CANCELLED
     assert [replica.state for replica in replicas] == [cancelled, cancelled, AppState.FAILED, cancelled]
 
@@ -186,6 +191,21 @@ def test_out_of_memory_is_blamed_on_the_role_that_was(slurm_jobs: SlurmJobs) -> 
     assert (innocent.state, guilty.state) == (AppState.CANCELLED, AppState.FAILED)
     assert guilty.structured_error_msg == "out of memory"
     assert slurm_jobs.describe(app_id).msg == described.msg
+
+
+@pytest.mark.skipif(not limits_memory(), reason="this kernel can't tell")
+def test_out_of_memory_is_blamed_on_no_replica_that_may_be_innocent(slurm_jobs: SlurmJobs) -> None:
+    """Both shells go on, on one node, which Slurm watches as a whole."""
+    code = "[ $1 = 1 ] && python3 -c 'len(bytes([1]) * 500_000_000)'; sleep 2; exit 0"
+    role = slurm_jobs.role(code, num_replicas=2)
+    role.args.append("${replica_id}")
+    described = waited_for(slurm_jobs, slurm_jobs.submit(role))
+    replicas = described.roles_statuses[0].replicas
+    if replicas[0].hostname == replicas[1].hostname:
+        assert described.msg == f"out of memory on {replicas[0].hostname}: worker/0 or worker/1"
+        assert replicas[0].state is not AppState.FAILED
+    else:
+        assert described.msg == f"worker/1 on {replicas[1].hostname}: out of memory"
 
 
 def test_time_out_is_named(slurm_jobs: SlurmJobs) -> None:

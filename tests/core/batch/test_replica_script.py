@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -252,20 +252,38 @@ def test_notes_are_read_whole_or_not_at_all(data: bytes, note: ReplicaNote | Non
     [
         ({0: (143, 9), 1: (3, 9)}, 1),
         ({0: (3, 8), 1: (4, 7)}, 1),
-        ({0: (143, 7), 1: (None, 5)}, 1),
+        ({0: (143, 7, True), 1: (None, 5)}, 1),
         ({0: (0, 7), 1: (137, 9), 2: (137, 8)}, 2),
+        ({0: (1, 9, True), 1: (1, 9, True), 2: (3, 9)}, 2),
+        ({0: (143, 9, True), 1: (137, 9)}, 1),
+        ({0: (143, 9, True), 1: (143, 9)}, 1),
+        ({0: (143, 9, True), 1: (143, 8, True)}, 1),
         ({0: (0, 7)}, None),
         ({}, None),
     ],
-    ids=["others were ended", "the first", "lost with its node", "all were killed", "none failed", "none began"],
+    ids=[
+        "others were ended",
+        "the first",
+        "lost with its node",
+        "all were killed",
+        "others obey with an exit code",
+        "killed from outside",
+        "asked to end from outside",
+        "all were ended",
+        "none failed",
+        "none began",
+    ],
 )
 def test_the_replica_that_failed_is_told_from_those_that_went_down_with_it(
-    notes: dict[int, tuple[int | None, int]], culprit: int | None
+    notes: dict[int, tuple[Any, ...]], culprit: int | None
 ) -> None:
     from torchx.schedulers.batch.job import BatchJob
     from torchx.specs.api import AppState
 
-    told = {("worker", k): ReplicaNote(0, "n1", code, at) for k, (code, at) in notes.items()}
+    told = {
+        ("worker", k): ReplicaNote(0, "n1", code, at, stopped=bool(stopped))
+        for k, (code, at, *stopped) in notes.items()
+    }
     found = failure(BatchJob("7", AppState.FAILED), {"roles": [{"name": "worker"}]}, told)
     assert (None if found is None else found[1]) == culprit
 
@@ -283,12 +301,26 @@ def test_replicas_that_went_down_with_another_are_cancelled(codes: list[int | No
     from torchx.schedulers.batch.job import BatchJob
     from torchx.specs.api import AppState
 
-    told = {("worker", k): ReplicaNote(0, "n1", code, 100) for k, code in enumerate(codes)}
+    told = {("worker", k): ReplicaNote(0, "n1", code, 100, stopped=code in (143, 137)) for k, code in enumerate(codes)}
     record = {"roles": [{"name": "worker", "spec": {"num_replicas": len(codes)}}]}
     (status,) = role_statuses(BatchJob("7", AppState.FAILED), record, told, None)
     assert [replica.state.name for replica in status.replicas] == states
     failed = [replica for replica in status.replicas if replica.state is AppState.FAILED]
     assert [r.structured_error_msg for r in failed] == [ended_text(codes[r.id]) for r in failed]
+
+
+def test_replicas_on_healthy_nodes_went_down_with_one_whose_node_failed() -> None:
+    from torchx.schedulers.batch.job import BatchJob
+    from torchx.specs.api import AppState
+
+    told = {
+        ("worker", 0): ReplicaNote(0, "n1", 143, 100, stopped=True),
+        ("worker", 1): ReplicaNote(0, "n2", None, 90),
+        ("worker", 2): ReplicaNote(0, "n1", None, 90),
+    }
+    record = {"roles": [{"name": "worker", "spec": {"num_replicas": 3}}]}
+    (status,) = role_statuses(BatchJob("7", AppState.FAILED, failed_nodes=("n2",)), record, told, None)
+    assert [replica.state.name for replica in status.replicas] == ["CANCELLED", "FAILED", "CANCELLED"]
 
 
 def test_replica_that_noted_a_failure_has_failed_whatever_becomes_of_the_job() -> None:

@@ -52,7 +52,7 @@ def full_response(job: BatchJob, place: JobPlace, kills: Callable[[str], Sequenc
         place: the job's folder.
         kills: finds in the job's log which replicas the batch system ended.
     """
-    from torchx.schedulers.batch.replica_states import failure, read_notes, role_statuses
+    from torchx.schedulers.batch.replica_states import failed_itself, failure, read_notes, role_statuses
     from torchx.schedulers.role_records import role_from_record
 
     record = place.record
@@ -67,11 +67,14 @@ def full_response(job: BatchJob, place: JobPlace, kills: Callable[[str], Sequenc
     except TorchXError:  # the states are right without them
         notes = {}
     local = place.folder if place.host is None else None
-    causes = _causes(job, place, kills, notes)
+    causes, doubt = _causes(job, place, kills, notes)
     response.roles_statuses = role_statuses(job, record, notes, local, causes)
     culprit = failure(job, record, notes, causes)
-    if culprit is not None:
-        _blame(response, "" if job.bare else job.msg, *culprit, causes.get(culprit[:2]))
+    message = doubt or ("" if job.bare else job.msg)
+    if culprit is not None and (not doubt or culprit[:2] in causes or failed_itself(culprit[2])):
+        _blame(response, message, *culprit, causes.get(culprit[:2]))
+    elif doubt:
+        response.msg = doubt
     elif job.bare and job.state is AppState.FAILED:
         noted = place.noted_end(job.app_id)
         response.msg = unwritable_text(place) if place.is_unwritable() else noted.msg if noted else job.msg
@@ -91,14 +94,14 @@ def _causes(
     place: JobPlace,
     kills: Callable[[str], Sequence[Kill]],
     notes: Mapping[tuple[str, int], ReplicaNote],
-) -> dict[tuple[str, int], str]:
-    """Why the batch system ended replicas of a job that failed."""
+) -> tuple[dict[tuple[str, int], str], str]:
+    """Why the batch system ended replicas of a job that failed; and what is known where it can't be told of which."""
     if job.state is not AppState.FAILED:
-        return {}
+        return {}, ""
     from torchx.schedulers.batch.kills import killed_replicas, last_try
 
     log = place.batch_log()
-    return killed_replicas(kills(last_try(log)), place.record, notes) if log else {}
+    return killed_replicas(kills(last_try(log)), notes) if log else ({}, "")
 
 
 def _blame(

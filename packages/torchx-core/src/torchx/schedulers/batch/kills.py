@@ -7,7 +7,6 @@ from torchx.util.light_dataclass import dataclass
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
     from torchx.schedulers.batch.replica_states import ReplicaNote
 
@@ -15,6 +14,8 @@ STARTED_AGAIN = "torchx: started again"
 """Line of a job's log: what stands before it is about an earlier try."""
 
 _BY_SIGKILL = 128 + 9
+
+_MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -38,27 +39,34 @@ def last_try(log: str) -> str:
 
 
 def killed_replicas(
-    kills: Iterable[Kill], record: Mapping[str, Any], notes: Mapping[tuple[str, int], ReplicaNote]
-) -> dict[tuple[str, int], str]:
-    """Which replicas the log is about, and why they were killed.
+    kills: Iterable[Kill], notes: Mapping[tuple[str, int], ReplicaNote]
+) -> tuple[dict[tuple[str, int], str], str]:
+    """Which replicas the log is about, and why they were killed; and where that can't be told, what can.
 
-    Replicas of several roles with one number may have shared a node: it is then the one that was ended by the signal
-    with which a kernel does it, the first one where that tells nothing (a shell may go on when its child was killed).
+    A batch system watches all replicas on a node together, and may name the one that ended first. So it is those on the
+    node that were ended by the signal with which a kernel does it, or the only one there: a shell may go on when its
+    child was killed.
 
     Args:
         kills: what the log tells.
-        record: what was submitted.
         notes: what the replicas noted.
     """
     found: dict[tuple[str, int], str] = {}
+    doubt = ""
     for kill in kills:
-        for k in kill.replicas:
-            here = [(role["name"], k) for role in record["roles"] if _is_on(notes.get((role["name"], k)), kill.hosts)]
-            here.sort(key=lambda replica: notes[replica].code != _BY_SIGKILL)
-            if here:
-                found.setdefault(here[0], kill.why)
-    return found
+        for host in kill.hosts:
+            here = [replica for replica, note in notes.items() if host in (note.host, note.host.partition(".")[0])]
+            killed = [replica for replica in here if notes[replica].code == _BY_SIGKILL and not notes[replica].stopped]
+            sure = [replica for replica in killed if replica[1] in kill.replicas] or killed
+            if sure or len(here) == 1:
+                found.update(dict.fromkeys(sure or here, kill.why))
+            elif here:
+                doubt = doubt or f"{kill.why} on {host}: {_either(here)}"
+    return found, doubt
 
 
-def _is_on(note: ReplicaNote | None, hosts: tuple[str, ...]) -> bool:
-    return note is not None and (note.host in hosts or note.host.partition(".")[0] in hosts)
+def _either(replicas: list[tuple[str, int]]) -> str:
+    names = [f"{role}/{k}" for role, k in replicas]
+    if len(names) > _MOST_NAMED:
+        names = [*names[: _MOST_NAMED - 1], f"another of the {len(names)} replicas there"]
+    return f"{', '.join(names[:-1])} or {names[-1]}"

@@ -108,7 +108,10 @@ def replica_script(command: ReplicaCommand, *, logs: str, replica: str, role: in
         "_torchx_code=$?",
         f'}} 2>"$_torchx_dir/{SHELL_LOG}"',
         f'[ "$_torchx_code" -gt 128 ] && [ -s "$_torchx_dir/{SHELL_LOG}" ] && _torchx_how=" killed"',
-        'printf "end %s %s %s%s\\n" "$_torchx_attempt" "$_torchx_code" "$(date +%s)" "$_torchx_how$_torchx_stopped" '
+        "_torchx_time=$(date +%s)",
+        # Who is asked to end is asked together with the program: the signal may come a moment after the program's end.
+        '[ "$_torchx_code" -eq 0 ] || sleep 0.1 2>/dev/null || :',
+        'printf "end %s %s %s%s\\n" "$_torchx_attempt" "$_torchx_code" "$_torchx_time" "$_torchx_how$_torchx_stopped" '
         '>>"$_torchx_dir/state"',
         '[ "$_torchx_code" -ne 0 ] && [ "$_torchx_left" -gt 0 ] || break',
         "_torchx_left=$((_torchx_left - 1))",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LOGS_FOLDER = "logs"
 NO_CAUSES: Mapping[tuple[str, int], str] = {}
 
-_KILLED = (128 + 15, 128 + 9)
-"""Exit codes of programs that were ended, usually because another one had failed before."""
+_BY_SIGTERM = 128 + 15
+"""Exit code of a program that was ended, usually because another one had failed before."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,9 @@ def role_statuses(
         causes: why the batch system ended replicas.
     """
     culprit = failure(job, record, notes, causes)
-    failed_itself = culprit is not None and (culprit[:2] in causes or not _blamelessness(culprit[2]))
+    known = culprit is not None and (
+        culprit[:2] in causes or failed_itself(culprit[2]) or culprit[2].host in job.failed_nodes
+    )
     statuses = []
     parts = {part.role: part for part in job.parts}
     for index, role in enumerate(record["roles"]):
@@ -110,8 +112,9 @@ def role_statuses(
             note = notes.get((role["name"], k))
             cause = causes.get((role["name"], k))
             state = AppState.FAILED if cause else _replica_state(job, parts.get(index), note)
-            if not cause and state is AppState.FAILED and failed_itself and note is not None and _blamelessness(note):
-                state = AppState.CANCELLED  # it went down with the one that failed
+            other = culprit is not None and culprit[:2] != (role["name"], k)
+            if known and other and not cause and state is AppState.FAILED and note and _went_down(note, job):
+                state = AppState.CANCELLED  # with the one that failed
             error = _error(folder, role["name"], k) if folder and state is AppState.FAILED else NONE
             if error == NONE and state is AppState.FAILED and note is not None:
                 error = cause or ended_text(note.code, killed=note.killed)
@@ -130,7 +133,8 @@ def failure(
     """The replica whose failure ended the job, as far as that can be told.
 
     That is one that the batch system ended for a reason of its own, else the first that failed by itself, else one that
-    was lost; the others were only ended for its sake. What the batch system tells of one role is blamed on no other.
+    was lost; the others were only ended for its sake, whatever their programs made of that. What the batch system tells
+    of one role is blamed on no other.
     """
     names = [role["name"] for role in record["roles"]]
     guilty = {part.role for part in job.parts if part.msg and part.msg == job.msg and not job.bare}
@@ -149,7 +153,9 @@ def failure(
         key=lambda f: (
             f[2].host not in lost if lost else 0,
             f[:2] not in causes,
-            _blamelessness(f[2]),
+            not failed_itself(f[2]),
+            f[2].stopped,
+            f[2].code == _BY_SIGTERM,
             f[2].time,
             names.index(f[0]),
             f[1],
@@ -157,8 +163,13 @@ def failure(
     )
 
 
-def _blamelessness(note: ReplicaNote) -> int:
-    return 1 if note.code is None else 2 if note.code in _KILLED else 0
+def failed_itself(note: ReplicaNote) -> bool:
+    """Whether a replica failed before anybody asked it to end."""
+    return bool(note.code) and not note.stopped
+
+
+def _went_down(note: ReplicaNote, job: BatchJob) -> bool:
+    return note.stopped or note.code == _BY_SIGTERM or (note.code is None and note.host not in job.failed_nodes)
 
 
 def _replica_state(job: BatchJob, part: BatchPart | None, note: ReplicaNote | None) -> AppState:
