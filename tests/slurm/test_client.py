@@ -257,6 +257,48 @@ def test_list_joins_both_sides(commands: Commands, client: SlurmClient) -> None:
     assert "now-14days" in commands.calls("sacct")[0]
 
 
+REFUSED = """sacct: error: _open_persist_conn: failed to open persistent connection to host:n0:6819: Connection refused
+sacct: error: Sending PersistInit msg: Connection refused
+sacct: fatal: Problem talking to the database: Connection refused"""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (REFUSED, "Problem talking to the database: Connection refused (check that the cluster's slurmdbd runs)"),
+        (NO_ACCOUNTING, NO_ACCOUNTING),
+    ],
+    ids=["slurmdbd is down", "no accounting"],
+)
+def test_list_without_accounting_tells_once_what_may_be_missing(
+    commands: Commands, client: SlurmClient, caplog: pytest.LogCaptureFixture, error: str, told: str
+) -> None:
+    commands.answer("squeue", squeue(("7", "RUNNING")))
+    commands.answer("sacct", error=error, code=1)
+    assert [job.app_id for job in client.jobs()] == ["7"]
+    assert [record.getMessage() for record in caplog.records] == [f"ended jobs may be missing: sacct: {told}"]
+
+
+def test_command_that_hangs_is_named_with_the_daemon_to_look_at(
+    commands: Commands, client: SlurmClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SlurmClient._try, "__kwdefaults__", {"limit": 0.2, "name": None})
+    commands.answer("squeue")
+    client.version()
+    for name in ("sacct", "scancel"):
+        commands.do(name, "exec sleep 60")
+    assert client.jobs() == []
+    told = "ended jobs may be missing: `sacct` did not end within 0.2 s (check that the cluster's slurmdbd runs)"
+    assert [record.getMessage() for record in caplog.records] == [told]
+    with pytest.raises(TransientError, match=r"^`scancel` did not end within 0.2 s$") as caught:
+        client.cancel("7")
+    assert caught.value.hint == "check that the cluster's slurmctld runs"
+    commands.do("squeue", "exec sleep 60")
+    with pytest.raises(TransientError, match=r"^`squeue` did not end within 0.2 s$") as caught:
+        client.jobs()
+    assert caught.value.hint == "check that the cluster's slurmctld runs"
+
+
 def test_list_begins_with_the_newest_job(commands: Commands, client: SlurmClient) -> None:
     commands.answer("squeue", squeue(("9", "RUNNING"), ("10", "PENDING")))
     commands.answer("sacct", sacct(("8", "COMPLETED", "0:0"), ("11", "FAILED", "1:0")))

@@ -10,7 +10,15 @@ from torchx.schedulers.batch.commands import NOT_FOUND, CommandMissingError, Com
 from torchx.schedulers.batch.job import BatchJob, BatchSystem
 from torchx.specs.api import AppState, is_terminal
 from torchx_slurm import parse_json, parse_text
-from torchx_slurm.errors import ENDED_JOB, NO_ACCOUNTING, UNKNOWN_JOB, SlurmError, SlurmUnreachableError, error_of
+from torchx_slurm.errors import (
+    ENDED_JOB,
+    NO_ACCOUNTING,
+    UNKNOWN_JOB,
+    SlurmError,
+    SlurmUnreachableError,
+    daemon_hint,
+    error_of,
+)
 from torchx_slurm.kills import kills
 from torchx_slurm.merge import grouped, merged, with_code
 from torchx_slurm.nodes import cluster_name, is_several
@@ -202,7 +210,7 @@ class SlurmClient(BatchSystem):
     def _own_live(self) -> list[SlurmRow]:
         """What slurmctld knows of the user's jobs."""
         separator = new_separator()
-        result = self._try(_own(*_squeue(separator)))
+        result = self._try_own(_squeue(separator))
         if result.returncode:
             raise error_of("squeue", result)
         return parse_text.parse_squeue(result.text, separator)
@@ -246,7 +254,7 @@ class SlurmClient(BatchSystem):
             return []
         separator = new_separator()
         try:
-            result = self._try(["sh", "-c", _EACH, separator, *asked])
+            result = self._try(["sh", "-c", _EACH, separator, *asked], name="scontrol")
         except (TransientError, CommandMissingError):
             return []
         texts = result.text.split(separator)[1:]
@@ -281,7 +289,8 @@ class SlurmClient(BatchSystem):
         return parse_text.parse_sacct(self._sacct([*options, *shape], own=own).text, separator)
 
     def _sacct(self, options: Sequence[str], *, own: bool = False) -> CommandResult:
-        result = self._try(_own("sacct", *options) if own else ["sacct", *options])
+        argv = ["sacct", *options]
+        result = self._try_own(argv) if own else self._try(argv)
         if result.returncode == NOT_FOUND and own:
             raise missing("sacct", self.commands.host)
         if result.returncode or NO_ACCOUNTING.search(result.stderr):
@@ -294,13 +303,20 @@ class SlurmClient(BatchSystem):
             raise error_of(argv[0], result)
         return result
 
-    def _try(self, argv: Sequence[str], *, limit: float = ASK_LIMIT) -> CommandResult:
+    def _try_own(self, argv: Sequence[str]) -> CommandResult:
+        """Asks about the user's jobs: root would see everybody's, and not every version has `--me`."""
+        return self._try(["sh", "-c", _OWN, *argv], name=argv[0])
+
+    def _try(self, argv: Sequence[str], *, limit: float = ASK_LIMIT, name: str | None = None) -> CommandResult:
+        """Runs a command; one that a shell runs has a name."""
+        name = name or argv[0]
         try:
-            return self.commands.run(argv, timeout=limit, hidden=HIDDEN)
+            return self.commands.run(argv, timeout=limit, hidden=HIDDEN, name=name)
         except CommandTimeoutError as error:
-            raise SlurmUnreachableError(error.message) from error
+            raise SlurmUnreachableError(error.message, hint=daemon_hint(name)) from error
 
 
+_OWN = 'exec "$0" --user="$(id -un)" "$@"'
 _EACH = 'for job; do printf %s "$0"; scontrol --oneliner show job "$job" 2>/dev/null; done; :'
 
 
@@ -309,7 +325,8 @@ def _warn(error: TorchXError) -> None:
 
     from torchx.util.masking import mask_text
 
-    logging.getLogger(__name__).warning("only jobs that slurmctld knows are listed: %s", mask_text(error.message))
+    hint = f" ({error.hint})" if error.hint else ""
+    logging.getLogger(__name__).warning("ended jobs may be missing: %s%s", mask_text(error.message), hint)
 
 
 def _squeue(separator: str, *filters: str) -> list[str]:
@@ -332,11 +349,6 @@ def _is_unsure(row: SlurmRow) -> bool:
     return (
         row.state is AppState.FAILED and (row.code is None or not row.sure) and not row.comment.startswith(KEY_PREFIX)
     )
-
-
-def _own(program: str, *options: str) -> list[str]:
-    """A command about the user's jobs: root would see everybody's, and not every version has `--me`."""
-    return ["sh", "-c", 'exec "$0" --user="$(id -un)" "$@"', program, *options]
 
 
 def _has_key(row: SlurmRow, key: str) -> bool:

@@ -37,11 +37,21 @@ class SlurmUnreachableError(TransientError):
     """Slurm does not answer."""
 
 
+def daemon_hint(program: str) -> str:
+    """What to do about a command that gets no answer: it names the daemon that the command asks."""
+    return f"check that the cluster's {'slurmdbd' if program == 'sacct' else 'slurmctld'} runs"
+
+
 def error_of(program: str, result: CommandResult) -> TorchXError:
     """The error for a command that failed, by what it printed."""
-    lines = [line.strip() for line in result.stderr.split("\n") if line.strip()]
-    text = "; ".join(line.removeprefix(f"{program}: ").removeprefix("error: ") for line in lines[-3:])
-    text = text or f"exit status {result.returncode}"
+    lines = [found for line in result.stderr.split("\n") if (found := _without_prefix(line, program))]
     if _TRANSIENT.search(result.stderr) and not (NO_ACCOUNTING.search(result.stderr) or _REFUSED.search(result.stderr)):
-        return SlurmUnreachableError(f"{program}: {text}", hint="check that the cluster's slurmctld runs")
-    return SlurmError(f"{program}: {text}")
+        # The last one says what it comes to; those above tell the same of the layers below.
+        reason = next((line for line in reversed(lines) if _TRANSIENT.search(line)), lines[-1])
+        return SlurmUnreachableError(f"{program}: {reason}", hint=daemon_hint(program))
+    return SlurmError(f"{program}: {'; '.join(lines[-3:]) or f'exit status {result.returncode}'}")
+
+
+def _without_prefix(line: str, program: str) -> str:
+    """What a line of a command says, without who says it and how bad it is."""
+    return line.strip().removeprefix(f"{program}: ").removeprefix("error: ").removeprefix("fatal: ")
