@@ -12,10 +12,10 @@ import pytest
 
 from torchx.errors import TorchXError, TransientError
 from torchx.runner._logs import LogQuery, log_blocks
-from torchx.schedulers.batch.commands import CommandMissingError, LocalCommands
+from torchx.schedulers.batch.commands import CommandMissingError, CommandResult, LocalCommands
 from torchx.specs.api import AppDef, AppState, Resource, Role
 from torchx_slurm.client import SlurmClient
-from torchx_slurm.errors import SlurmError
+from torchx_slurm.errors import SlurmError, error_of
 from torchx_slurm.scheduler import create_scheduler
 
 if TYPE_CHECKING:
@@ -398,7 +398,52 @@ def test_refused_submission_is_told_in_one_line_and_not_repeated(commands: Comma
         create_scheduler("session").schedule(dryrun())
     expected = "sbatch: invalid partition specified: nope; Batch job submission failed: Invalid x"
     assert caught.value.message == expected
+    assert caught.value.hint == "change the option partition: `sinfo -s` tells what is valid"
     assert len(commands.calls("sbatch")) == 1
+
+
+FAILED = "Batch job submission failed: "
+
+
+@pytest.mark.parametrize(
+    ("error", "option", "shown"),
+    [
+        (f"{FAILED}Invalid partition name specified", "option partition", "sinfo -s"),
+        (f"{FAILED}User's group not permitted to use this partition", "option partition", "sinfo -s"),
+        (
+            f"{FAILED}Invalid account or account/partition combination specified",
+            "option account",
+            "sacctmgr show assoc",
+        ),
+        (f"{FAILED}Invalid qos specification", "option qos", "sacctmgr show assoc user=$USER"),
+        (f"{FAILED}Job violates accounting/QOS policy (job submit limit, user's size)", "qos", "sacctmgr show assoc"),
+        (f"{FAILED}Requested time limit is invalid (missing or exceeds some limit)", "option time", "sinfo -s"),
+        (f"{FAILED}Invalid feature specification", "option constraint", "scontrol show node"),
+        (
+            f"Memory specification can not be satisfied\n{FAILED}Requested node configuration is not available",
+            "memMB",
+            "",
+        ),
+        (f"{FAILED}Memory required by task is not available", "memMB", "scontrol show node"),
+        (f"{FAILED}Invalid generic resource (gres) specification", "role's gpu", "scontrol show node"),
+        (f"{FAILED}Invalid Trackable RESource (TRES) specification", "role's gpu", "scontrol show node"),
+        (f"{FAILED}Requested node configuration is not available", "cpu, memMB, gpu", "scontrol show node"),
+        ("Invalid --mail-type specification", "option mail_type", "END, FAIL"),
+        ("invalid partition specified: Invalid qos specification", "option partition", "sinfo -s"),
+    ],
+)
+def test_refusal_names_the_option_and_what_is_valid(error: str, option: str, shown: str) -> None:
+    stderr = "\n".join(f"sbatch: error: {line}" for line in error.split("\n"))
+    refused = error_of("sbatch", CommandResult(1, b"", stderr))
+    assert isinstance(refused, SlurmError)
+    assert refused.hint is not None
+    assert option in refused.hint
+    assert shown in refused.hint
+
+
+def test_refusal_that_names_nothing_gets_no_hint() -> None:
+    for program, stderr in [("sbatch", "sbatch: error: cli_filter: no"), ("sinfo", "sinfo: error: Invalid partition")]:
+        assert error_of(program, CommandResult(1, b"", stderr)).hint is None
 
 
 @pytest.mark.parametrize("by", ["comment", "script", "accounting"])

@@ -29,6 +29,30 @@ ENDED_JOB = re.compile(r"already completing or completed|job/step already", re.I
 NO_ACCOUNTING = re.compile(r"accounting storage is disabled|accounting_storage/none", re.IGNORECASE)
 
 
+_ASSOCIATIONS = "`sacctmgr show assoc user=$USER`"
+_NODES = "`scontrol show node`"
+_REFUSED_OPTIONS = (
+    (r"invalid account|requested account", "the option account", _ASSOCIATIONS),
+    (r"invalid qos|qos .*not permitted", "the option qos", _ASSOCIATIONS),
+    (r"accounting/qos policy", "the job's size, or one of time, qos and account", _ASSOCIATIONS),
+    (r"(?:invalid|no|required|this) partition|partition configuration", "the option partition", "`sinfo -s`"),
+    (r"time limit is invalid|invalid --time|invalid time", "the option time", "`sinfo -s`"),
+    (r"feature specification|invalid --constraint|invalid constraint", "the option constraint", _NODES),
+    (r"--mail-type", "the option mail_type", "`man sbatch` (NONE, BEGIN, END, FAIL, REQUEUE, ALL, ...)"),
+    (r"--mail-user", "the option mail_user", "`man sbatch`"),
+    (r"memory specification|memory required|--mem\b", "the role's memMB", _NODES),
+    (r"\bgres\b|trackable resource|--gpus", "the role's gpu (or the option gpus_by)", _NODES),
+    (r"more (?:processors|tasks)|cpu count", "the role's cpu or num_replicas", _NODES),
+    (
+        r"node (?:configuration|count)",
+        "one of the role's cpu, memMB, gpu and num_replicas, or the option constraint",
+        _NODES,
+    ),
+)
+"""What ``sbatch`` prints when it refuses something, what that is here, and what shows the valid values. The texts are
+those of Slurm's libraries and of ``sbatch`` (observed with 22.05)."""
+
+
 class SlurmError(TorchXError):
     """Slurm refuses what it was asked."""
 
@@ -49,7 +73,19 @@ def error_of(program: str, result: CommandResult) -> TorchXError:
         # The last one says what it comes to; those above tell the same of the layers below.
         reason = next((line for line in reversed(lines) if _TRANSIENT.search(line)), lines[-1])
         return SlurmUnreachableError(f"{program}: {reason}", hint=daemon_hint(program))
-    return SlurmError(f"{program}: {'; '.join(lines[-3:]) or f'exit status {result.returncode}'}")
+    hint = _refused_option(lines[-3:]) if program == "sbatch" else None
+    return SlurmError(f"{program}: {'; '.join(lines[-3:]) or f'exit status {result.returncode}'}", hint=hint)
+
+
+def _refused_option(lines: list[str]) -> str | None:
+    """Names the option that ``sbatch`` refuses, and how to see the valid values; None: its lines don't tell."""
+    for line in lines:
+        # Behind a colon there may be what the user wrote, but for the reason why the submission failed.
+        text = line.removeprefix("Batch job submission failed: ").partition(": ")[0]
+        for pattern, what, shown in _REFUSED_OPTIONS:
+            if re.search(pattern, text, re.IGNORECASE):
+                return f"change {what}: {shown} tells what is valid"
+    return None
 
 
 def _without_prefix(line: str, program: str) -> str:
