@@ -278,6 +278,23 @@ def test_mounts_that_are_there_anyway_are_taken() -> None:
     request(a_role(mounts=[BindMount("/data", "/data"), DeviceMount("/dev/a", "/dev/a")]))
 
 
+@pytest.mark.parametrize(("src", "dst"), [("/tmp/", "/tmp"), ("/tmp", "/tmp//"), ("/", "/")])
+def test_slash_at_the_end_makes_no_other_path(src: str, dst: str, caplog: pytest.LogCaptureFixture) -> None:
+    role = a_role(image="/i", mounts=[BindMount(src, dst)])
+    request(role)
+    assert not caplog.records
+    assert role.mounts == [BindMount(src, dst)]
+
+
+@pytest.mark.parametrize("cfg", [{}, {"ssh_host": "login"}, {"container": "pyxis"}], ids=str)
+def test_mount_that_is_not_on_this_machine_is_told(cfg: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """It may be on the nodes; those of a login node and of containers are not looked for here."""
+    mounts = [BindMount("/no/such", "/no/such"), BindMount("/tmp", "/tmp")]
+    request(a_role(image="/i", mounts=mounts), a_role("b", image="/i"), **cfg)
+    told = "role `worker`: `/no/such` is not on this machine: the mount has no effect where the nodes lack it, too"
+    assert [record.getMessage() for record in caplog.records] == ([] if cfg else [told])
+
+
 def test_mount_that_would_not_be_read_only_is_refused() -> None:
     mount = BindMount("/data", "/data", read_only=True)
     with pytest.raises(UsageError, match="read-only without containers") as caught:

@@ -263,6 +263,23 @@ def test_copy_that_cannot_be_written_is_one_line_and_leaves_nothing(project: Pat
     assert caught.value.hint
 
 
+def test_disk_that_is_full_is_told_with_the_fix(project: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(small)], capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    try:
+        (project / "big").write_bytes(bytes(300_000))
+        with pytest.raises(TorchXError, match="No space left on device") as caught:
+            dryrun(project, job_dir=str(small))
+        assert caught.value.hint == (
+            f"the disk of `{small}` is full: name another folder on the shared file system with job_dir"
+        )
+        assert copies_in(small) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
 @pytest.mark.parametrize("container", ["pyxis", "apptainer"])
 def test_image_stays_and_finds_the_workspace_mounted(project: Path, place: dict[str, CfgVal], container: str) -> None:
     role = a_role()

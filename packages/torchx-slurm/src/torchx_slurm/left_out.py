@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torchx.specs.api import DeviceMount
+import os
+
+from torchx.specs.api import BindMount, DeviceMount
 from torchx_slurm.resources import CONSTRAINT, GRES
 
 TYPE_CHECKING = False
@@ -19,16 +21,17 @@ ALL_PERMISSIONS = "rwm"
 """Permissions of a device mount that asks for no limit."""
 
 
-def warn(request: SlurmBatchRequest, container: str | None) -> None:
+def warn(request: SlurmBatchRequest, container: str | None, *, host: str | None = None) -> None:
     """Logs a warning for each thing that has no effect.
 
     Args:
         request: the job.
         container: the runtime for images; None: there is none.
+        host: the login node that submits; None: this machine.
     """
     told: dict[str, list[str]] = {}
     for role, component in zip(request.app.roles, request.roles, strict=True):
-        for text in _left_out(role, component, container):
+        for text in (*_left_out(role, component, container), *_not_here(role, container, host)):
             told.setdefault(text, []).append(role.name)
     if told:
         import logging
@@ -60,6 +63,15 @@ def _left_out(role: Role, component: SlurmRoleRequest, container: str | None) ->
             f"Slurm is not asked for {', '.join(f'`{name}`' for name in wanted)}: choose nodes that have it "
             "with the option constraint, or ask for a gres of the site with an overlay"
         )
+
+
+def _not_here(role: Role, container: str | None, host: str | None) -> Iterator[str]:
+    """Where nothing is mounted, programs find what the nodes have; that may be more than this machine has."""
+    if container is not None or host is not None:
+        return
+    for mount in role.mounts:
+        if isinstance(mount, BindMount) and not os.path.exists(mount.src_path):
+            yield f"`{mount.src_path}` is not on this machine: the mount has no effect where the nodes lack it, too"
 
 
 def _is_container_image(image: str) -> bool:

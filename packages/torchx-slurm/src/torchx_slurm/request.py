@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from torchx.schedulers.batch.dir_workspace import workspace_copy
 from torchx.schedulers.batch.quoting import APP_ID, REPLICA, one_line
 from torchx.schedulers.batch.replica import ENV_RANK0_HOST, ReplicaCommand, replica_script
 from torchx.schedulers.batch.replica_states import LOGS_FOLDER
 from torchx.schedulers.batch.request import BATCH_LOG, SCRIPT_FILE, BatchRequest
 from torchx.schedulers.role_checks import check_roles
-from torchx.specs.api import AppDef, CfgVal, RetryPolicy, Role, macros
+from torchx.specs.api import AppDef, BindMount, CfgVal, DeviceMount, RetryPolicy, Role, VolumeMount, macros
 from torchx.util.folder_names import folder_name
 from torchx.util.light_dataclass import dataclass, field
 from torchx.util.shlex import join
@@ -128,10 +130,10 @@ def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: s
     overlays = Overlays()
     check_roles(app)
     for role in app.roles:
-        check_mounts(role, container)
+        check_mounts(_with_plain_mounts(role), container)
         check_image(role, container)
         request.roles.append(_role_request(app, role, opts, common, container, folder, overlays))
-    warn(request, container)
+    warn(request, container, host=opts.ssh_host)
     requeue = "requeue" if any(role.requeues for role in request.roles) else "no-requeue"
     for component in request.roles:
         if not {"requeue", "no-requeue"} & {*component.sbatch}:
@@ -139,18 +141,33 @@ def build_request(app: AppDef, cfg: Mapping[str, CfgVal], *, key: str, folder: s
     return request
 
 
+def _with_plain_mounts(role: Role) -> Role:
+    """A role whose mounts tell the same paths without slashes at their ends."""
+    plain = copy(role)
+    plain.mounts = [_plain(mount) for mount in role.mounts]
+    return plain
+
+
+def _plain(mount: BindMount | VolumeMount | DeviceMount) -> BindMount | VolumeMount | DeviceMount:
+    if isinstance(mount, VolumeMount):
+        return mount
+    plain = copy(mount)
+    plain.src_path, plain.dst_path = (path.rstrip("/") or path[:1] for path in (mount.src_path, mount.dst_path))
+    return plain
+
+
 def _role_request(
     app: AppDef, role: Role, opts: Opts, common: Options, container: str | None, folder: str, overlays: Overlays
 ) -> SlurmRoleRequest:
     folder_image = role.image if role.image.startswith("/") and container is None else None
-    copy = workspace_copy(role) if container else None
+    code = workspace_copy(role) if container else None
     if container:
-        check_folder(role, folder, copy)
+        check_folder(role, folder, code)
     values = macros.Values(
         img_root=folder_image or ("" if container else "."), app_id=APP_ID, replica_id=REPLICA, rank0_env=ENV_RANK0_HOST
     )
     filled = values.apply(role)
-    command = ReplicaCommand([filled.entrypoint, *filled.args], dict(filled.env), cwd=copy or folder_image)
+    command = ReplicaCommand([filled.entrypoint, *filled.args], dict(filled.env), cwd=code or folder_image)
     resources = resource_options(role, opts)
     request = SlurmRoleRequest(role.name, role.num_replicas, command, {**common, **resources}, {})
     request.srun = {
@@ -160,9 +177,9 @@ def _role_request(
         "input": "none",
     }
     if container == "pyxis":
-        request.srun.update(pyxis_options(filled, folder, copy))
+        request.srun.update(pyxis_options(filled, folder, code))
     elif container == "apptainer":
-        command.prefix = apptainer_words(filled, copy)
+        command.prefix = apptainer_words(filled, code)
     _set_retries(request, role)
     # In options that are file names, Slurm puts the job's id for %j; there is no replica to speak of yet.
     values = macros.Values(img_root=values.img_root, app_id="%j", replica_id="%t", rank0_env=ENV_RANK0_HOST)
