@@ -15,12 +15,16 @@ from torchx_docker.oci.upload import Blob, begin, upload
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from requests import Response
+
     from torchx.workspace.progress import Progress
 
 #: Larger manifests are refused by registries, and not read by us.
 MAX_MANIFEST = 4 << 20
 #: Bytes that are read from a blob at a time.
 PIECE = 1 << 20
+#: Seconds in which a blob that has been uploaded must be there for a manifest.
+BLOB_LIMIT = 5.0
 
 
 class Document(NamedTuple):
@@ -222,16 +226,18 @@ class Registry:
             version: its digest, or a tag.
             document: the manifest.
         """
-        headers = {"Content-Type": document.media_type}
-        response = self._transport.again(
-            lambda: self._transport.send(
+        from torchx.util.retry import retry
+
+        def put() -> Response:
+            return self._transport.send(
                 "PUT",
                 f"{repository}/manifests/{version}",
                 accept=(200, 201, 202),
-                headers=headers,
+                headers={"Content-Type": document.media_type},
                 body=document.content,
             )
-        )
+
+        response = retry(lambda: self._transport.again(put), transient=_lacks_a_blob, total_timeout=BLOB_LIMIT)
         told = response.headers.get("Docker-Content-Digest", "")
         if told and told != document.digest:
             raise RegistryError(f"registry `{self.name}` has changed a manifest: {told} instead of {document.digest}")
@@ -240,6 +246,11 @@ class Registry:
 _ACCEPT = {"Accept": ", ".join(MANIFESTS)}
 
 __all__ = ["Blob", "Document", "ImageNotFoundError", "Registry", "RegistryError", "RegistryLoginError"]
+
+
+def _lacks_a_blob(error: Exception) -> bool:
+    # The reference implementation does not see a blob for a moment in which several uploads of it end.
+    return isinstance(error, RegistryError) and error.status in (400, 404) and "blob unknown" in error.message
 
 
 def _read(response: Any, limit: int) -> bytes:
