@@ -12,6 +12,7 @@ import pytest
 
 from tests.cluster.slurm.cluster import running_cluster
 from torchx.specs.api import AppState
+from torchx.testing.waiting import until
 from torchx_slurm.scheduler import create_scheduler
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tests.cluster.slurm.cluster import SlurmCluster
     from tests.cluster.slurm.commands import WrappedCommands
     from tests.cluster.slurm.jobs import SlurmJobs
+    from torchx_slurm.scheduler import SlurmScheduler
 
 #: Seconds between two questions at least; until the end of a job is told at most; that a command may take at most.
 DISTANCE, LATE, LIMIT = 10, 6, 120
@@ -110,6 +112,12 @@ def other() -> Iterator[SlurmCluster]:
         yield cluster
 
 
+def states(scheduler: SlurmScheduler, app_id: str) -> tuple[str, AppState]:
+    described = scheduler.describe(app_id)
+    assert described is not None
+    return described.name, described.state
+
+
 def test_equal_ids_of_two_clusters_are_two_jobs(
     slurm: SlurmCluster, slurm_jobs: SlurmJobs, other: SlurmCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,9 +134,8 @@ def test_equal_ids_of_two_clusters_are_two_jobs(
         app = slurm_jobs.app(role, name="other")
         assert scheduler.schedule(scheduler.submit_dryrun(app, {})) == app_id
         assert [*scheduler.log_iter(app_id, "trainer", should_tail=True)] == ["there\n"]
-        described = scheduler.describe(app_id)
-        assert described is not None
-        assert (described.name, described.state) == ("other", AppState.FAILED)
+        # Slurm itself needs a moment after the last line.
+        until(lambda: states(scheduler, app_id) == ("other", AppState.FAILED), 30, "the end of the other job")
     fresh = create_scheduler("test").describe(app_id)
     assert fresh is not None
     assert (fresh.state, [role.name for role in fresh.roles]) == (AppState.RUNNING, ["worker"])
