@@ -205,7 +205,8 @@ def test_a_step_that_fails_is_told_with_its_output(
     assert "\n" not in caught.value.message
     out, err = capsys.readouterr()
     assert out == ""
-    assert ("nothing like it" if buildkit == "0" else "load metadata") in err
+    # BuildKit tells of steps as it comes to them: which ones, before one fails, is not always the same.
+    assert ("nothing like it" if buildkit == "0" else "[internal]") in err
     with pytest.raises(TorchXError):
         built(DockerWorkspaceMixin(), base, source, {"quiet": True})
     assert capsys.readouterr() == ("", "")
