@@ -147,10 +147,15 @@ def test_killed_shell_of_a_role_fails_the_job(slurm_jobs: SlurmJobs) -> None:
         pids = {row[0] for row in rows}
         return next((int(row[0]) for row in rows if row[1] in pids), None)
 
-    until(lambda: shell() is not None, 30, "the role's shell")
-    pid = shell()
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    looks: list[int | None] = [None]
+
+    def stays() -> bool:  # the script has children for a moment, too
+        looks.append(shell())
+        return looks[-1] is not None and looks[-1] == looks[-2]
+
+    until(stays, 30, "the role's shell")
+    assert looks[-1] is not None
+    os.kill(looks[-1], signal.SIGKILL)
     status = slurm_jobs.end(app_id)
     assert status.state == AppState.FAILED
     assert {replica.state for role in slurm_jobs.describe(app_id).roles_statuses for replica in role.replicas} <= {
